@@ -1,0 +1,2 @@
+//! Segue.
+fn main() {}
