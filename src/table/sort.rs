@@ -1,0 +1,151 @@
+//! Rows in order of (hash, key) within a memory bound: sorted runs in memory, spilled to unnamed files, merged.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::path::PathBuf;
+
+use super::error::BuildError;
+use super::format;
+use super::row::Layout;
+
+/// Order of rows in a section.
+type Place = (u64, u128);
+
+/// Takes rows in any order and gives them back sorted.
+pub(super) struct RowSorter {
+    layout: Layout,
+    spill_dir: PathBuf,
+    /// How many rows fit the bound, their places included.
+    capacity: usize,
+    memory: usize,
+    rows: Vec<u8>,
+    places: Vec<(Place, u32)>,
+    runs: Vec<File>,
+    total: u64,
+}
+
+impl RowSorter {
+    pub(super) fn new(layout: Layout, memory: usize, spill_dir: PathBuf) -> Self {
+        let each = layout.stride + size_of::<(Place, u32)>();
+        let capacity = (memory / each).clamp(1, u32::MAX as usize);
+        let (rows, places, runs) = (Vec::new(), Vec::new(), Vec::new());
+        Self { layout, spill_dir, capacity, memory, rows, places, runs, total: 0 }
+    }
+
+    /// Makes room for a row and returns its zeroed slot.
+    pub(super) fn push(&mut self, key: u128) -> Result<&mut [u8], BuildError> {
+        if self.places.len() == self.capacity {
+            self.spill()?;
+        }
+        let at = self.places.len();
+        self.places.push(((format::hash(key), key), at as u32));
+        self.total += 1;
+        let start = self.rows.len();
+        self.rows.resize(start + self.layout.stride, 0);
+        Ok(&mut self.rows[start..])
+    }
+
+    /// Rows pushed so far.
+    pub(super) fn total(&self) -> u64 {
+        self.total
+    }
+
+    fn spill(&mut self) -> Result<(), BuildError> {
+        self.places.sort_unstable();
+        let run = self.write_run().map_err(|source| BuildError::Io { doing: "spilling rows to disk", source })?;
+        self.runs.push(run);
+        self.rows.clear();
+        self.places.clear();
+        Ok(())
+    }
+
+    fn write_run(&self) -> io::Result<File> {
+        let mut writer = BufWriter::with_capacity(1 << 20, unnamed_file(&self.spill_dir)?);
+        for &(_, at) in &self.places {
+            writer.write_all(slot(&self.rows, at, self.layout.stride))?;
+        }
+        let mut file = writer.into_inner().map_err(|error| error.into_error())?;
+        file.rewind()?;
+        Ok(file)
+    }
+
+    /// Hands every row to `take`, in order, with its hash and key.
+    pub(super) fn drain(
+        mut self,
+        mut take: impl FnMut(u64, u128, &[u8]) -> Result<(), BuildError>,
+    ) -> Result<(), BuildError> {
+        self.places.sort_unstable();
+        if self.runs.is_empty() {
+            let stride = self.layout.stride;
+            return self.places.iter().try_for_each(|&((hash, key), at)| take(hash, key, slot(&self.rows, at, stride)));
+        }
+        self.spill()?;
+        (self.rows, self.places) = (Vec::new(), Vec::new());
+        self.merge(take)
+    }
+
+    fn merge(self, mut take: impl FnMut(u64, u128, &[u8]) -> Result<(), BuildError>) -> Result<(), BuildError> {
+        let buffer = (self.memory / self.runs.len()).clamp(1 << 12, 1 << 20);
+        let runs = self.runs.into_iter().map(|file| Run::new(file, buffer, self.layout));
+        let mut runs: Vec<Run> = runs.collect();
+        let mut heads = BinaryHeap::with_capacity(runs.len());
+        for (at, run) in runs.iter_mut().enumerate() {
+            heads.extend(run.advance()?.map(|place| Reverse((place, at))));
+        }
+        while let Some(Reverse(((hash, key), at))) = heads.pop() {
+            take(hash, key, &runs[at].row)?;
+            heads.extend(runs[at].advance()?.map(|place| Reverse((place, at))));
+        }
+        Ok(())
+    }
+}
+
+/// One sorted run, with the row that comes next.
+struct Run {
+    reader: BufReader<File>,
+    layout: Layout,
+    row: Vec<u8>,
+}
+
+impl Run {
+    fn new(file: File, buffer: usize, layout: Layout) -> Self {
+        Self { reader: BufReader::with_capacity(buffer, file), layout, row: vec![0; layout.stride] }
+    }
+
+    fn advance(&mut self) -> Result<Option<Place>, BuildError> {
+        match self.reader.read_exact(&mut self.row) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            Err(source) => return Err(BuildError::Io { doing: "reading spilled rows back", source }),
+        }
+        let key = self.layout.key(&self.row);
+        Ok(Some((format::hash(key), key)))
+    }
+}
+
+fn slot(rows: &[u8], at: u32, stride: usize) -> &[u8] {
+    &rows[at as usize * stride..][..stride]
+}
+
+/// A file that nothing but this process can reach, gone when it is closed: a build that is killed leaves nothing.
+fn unnamed_file(dir: &std::path::Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let made = rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR);
+    match made {
+        Ok(fd) => Ok(File::from(fd)),
+        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR) => unlinked_file(dir),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// For file systems without `O_TMPFILE`.
+fn unlinked_file(dir: &std::path::Path) -> io::Result<File> {
+    let nanos = chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default();
+    let path = dir.join(format!(".segue-spill-{}-{nanos}", std::process::id()));
+    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+    std::fs::remove_file(&path)?;
+    Ok(file)
+}
