@@ -1,1 +1,5 @@
-//! t
+//! Behaviour through public doors, in one binary so that it links once.
+
+mod lookup;
+mod support;
+mod table;
