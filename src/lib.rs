@@ -4,4 +4,6 @@
 //! up the current one.* Each module is one step of that sentence.
 
 pub mod ids;
+#[cfg(feature = "refresher")]
+pub mod interactions;
 pub mod taxonomy;
