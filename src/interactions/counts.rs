@@ -51,7 +51,8 @@ impl Groups {
     }
 
     fn take(&mut self, batch: &RecordBatch) {
-        let columns: Vec<_> = batch.columns().iter().map(|column| column.as_primitive::<Int64Type>()).collect();
+        let columns = batch.columns().iter().take(self.k + 2);
+        let columns: Vec<_> = columns.map(|column| column.as_primitive::<Int64Type>()).collect();
         let (key, rest) = columns.split_at(self.k);
         for row in 0..batch.num_rows() {
             let key: Vec<ClusterId> = key.iter().map(|column| cluster(column.value(row))).collect();

@@ -100,7 +100,8 @@ fn carried(files: &[LogFile], fields: &[Field]) -> Vec<String> {
 
 fn partitioned(file: &LogFile, carried: &[String]) -> Result<PartitionedFile, Error> {
     let io = |source| Error::Io { path: file.path.clone(), source };
-    let absolute = std::path::absolute(&file.path).map_err(io)?;
+    // The store takes no `..`.
+    let absolute = file.path.canonicalize().map_err(io)?;
     let metadata = absolute.metadata().map_err(io)?;
     let location = StorePath::from_absolute_path(&absolute).map_err(|e| io(std::io::Error::other(e)))?;
     let last_modified = metadata.modified().map_err(io)?.into();
