@@ -4,6 +4,10 @@
 //! up the current one.* Each module is one step of that sentence.
 
 pub mod ids;
+#[cfg(feature = "refresher")]
+pub mod interactions;
 pub mod lookup;
+#[cfg(feature = "refresher")]
+pub mod simulate;
 pub mod table;
 pub mod taxonomy;

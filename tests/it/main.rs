@@ -1,5 +1,9 @@
 //! Behaviour through public doors, in one binary so that it links once.
 
+#[cfg(feature = "refresher")]
+mod count;
 mod lookup;
+#[cfg(feature = "refresher")]
+mod simulate;
 mod support;
 mod table;
