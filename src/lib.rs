@@ -5,5 +5,7 @@
 
 pub mod ids;
 pub mod lookup;
+#[cfg(feature = "refresher")]
+pub mod simulate;
 pub mod table;
 pub mod taxonomy;
