@@ -1,1 +1,4 @@
-//! t
+//! Segue from outside, in one binary.
+
+#[cfg(feature = "refresher")]
+mod simulate;
