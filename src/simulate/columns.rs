@@ -1,6 +1,7 @@
 //! The Parquet files of one day: its log and its truth.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -53,7 +54,11 @@ impl Columns {
 }
 
 fn failed(path: &Path, error: ParquetError) -> SimulateError {
-    SimulateError::io("writing", path)(error.into())
+    let error = match error {
+        ParquetError::External(source) => io::Error::other(source),
+        other => other.into(),
+    };
+    SimulateError::io("writing", path)(error)
 }
 
 /// One day's log in the making.

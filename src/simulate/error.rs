@@ -58,7 +58,7 @@ pub enum SimulateError {
     },
     /// The disk is full, a directory cannot be written, and the like. No file is left half-written under its name.
     #[error(
-        "{doing} {} failed: {source}; free space or permissions are the usual reasons, and nothing half-written was left under that name",
+        "{doing} {} failed: {source}; make room or give permission and ask again, nothing half-written was left under that name",
         path.display()
     )]
     Io {

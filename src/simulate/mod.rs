@@ -14,8 +14,8 @@
 //! | `truth/date=YYYY-MM-DD/part-0.parquet` | `c1`, `c2`, `next` int32, `probability` float64: the preferred successors of every pair that a new interest followed on that day |
 //!
 //! Every file appears whole or not at all. The same config gives the same bytes (on one platform: popularity takes a
-//! power, whose last bit the system's mathematics decides). Memory holds about 200 bytes a user, the events of one hour
-//! and one row group, whatever the number of days.
+//! power, whose last bit the system's mathematics decides). Memory holds up to 400 bytes a user, the pairs of one day,
+//! the events of one hour and one row group, whatever the number of days.
 
 mod columns;
 mod config;
