@@ -5,5 +5,6 @@
 
 pub mod ids;
 pub mod lookup;
+pub mod store;
 pub mod table;
 pub mod taxonomy;
