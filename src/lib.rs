@@ -9,5 +9,6 @@ pub mod interactions;
 pub mod lookup;
 #[cfg(feature = "refresher")]
 pub mod simulate;
+pub mod store;
 pub mod table;
 pub mod taxonomy;

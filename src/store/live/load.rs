@@ -1,0 +1,130 @@
+//! Loading tables: one at a time, on a thread of its own, so that a blocklist never waits for a table.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::super::error::failed;
+use super::super::{Mapping, Store, StoreError};
+use super::Residence;
+use crate::ids::VersionId;
+use crate::table::Table;
+
+/// The first pause after a refusal; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// What became of a version that was asked for.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    version: VersionId,
+    result: Result<Table<Mapping>, StoreError>,
+}
+
+/// What is being loaded, and what could not be.
+pub(super) struct Loads {
+    requests: Sender<VersionId>,
+    under_way: Option<Instant>,
+    refusals: BTreeMap<VersionId, Refusal>,
+}
+
+struct Refusal {
+    reason: String,
+    times: u32,
+    again: Instant,
+}
+
+impl Loads {
+    /// Starts the loading thread, which ends with this. It hands what it loaded to `deliver`, until that declines.
+    pub(super) fn start(
+        store: Store,
+        cache: PathBuf,
+        residence: Residence,
+        deliver: impl Fn(Loaded) -> bool + Send + 'static,
+    ) -> io::Result<Self> {
+        let (requests, requested) = mpsc::channel();
+        let run = move || {
+            let mut loaded =
+                requested.iter().map(|version| Loaded { version, result: load(&store, version, &cache, residence) });
+            while loaded.next().is_some_and(&deliver) {}
+        };
+        thread::Builder::new().name("segue-load".into()).spawn(run)?;
+        Ok(Self { requests, under_way: None, refusals: BTreeMap::new() })
+    }
+
+    /// Begins with the first of `wanted` that may be tried now, if nothing is under way.
+    pub(super) fn request(&mut self, wanted: &[VersionId]) {
+        self.refusals.retain(|version, _| wanted.contains(version));
+        let now = Instant::now();
+        let may = |version: &&VersionId| self.refusals.get(version).is_none_or(|refusal| refusal.again <= now);
+        if let (None, Some(version)) = (self.under_way, wanted.iter().find(may)) {
+            // A send fails only while everything is being stopped.
+            self.under_way = self.requests.send(*version).is_ok().then_some(now);
+        }
+    }
+
+    /// Takes what was loaded; what was refused is told once, and tried again later.
+    pub(super) fn take(&mut self, loaded: Loaded) -> Option<(VersionId, Table<Mapping>)> {
+        let Loaded { version, result } = loaded;
+        let began = self.under_way.take();
+        match result {
+            Ok(table) => {
+                self.refusals.remove(&version);
+                let seconds = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
+                metrics::histogram!("segue_swap_seconds").record(seconds);
+                Some((version, table))
+            }
+            Err(error) => {
+                self.refuse(version, error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Whether nothing is being loaded.
+    pub(super) fn is_idle(&self) -> bool {
+        self.under_way.is_none()
+    }
+
+    /// Lets every refused version be tried at once.
+    pub(super) fn forgive(&mut self) {
+        self.refusals.values_mut().for_each(|refusal| refusal.again = Instant::now());
+    }
+
+    /// What is wanted, and why it cannot be had.
+    pub(super) fn refusals(&self) -> impl Iterator<Item = String> {
+        self.refusals.iter().map(|(version, refusal)| format!("{version}: {}", refusal.reason))
+    }
+
+    fn refuse(&mut self, version: VersionId, reason: String) {
+        metrics::counter!("segue_swap_refused_total").increment(1);
+        let before = self.refusals.remove(&version);
+        if before.as_ref().is_none_or(|before| before.reason != reason) {
+            tracing::error!(%version, reason, "the version is refused; what is live stays");
+        }
+        let times = before.map_or(0, |before| before.times);
+        let pause = FIRST_PAUSE.saturating_mul(1 << times.min(16)).min(LONGEST_PAUSE);
+        let refusal = Refusal { reason, times: times.saturating_add(1), again: Instant::now() + pause };
+        self.refusals.insert(version, refusal);
+    }
+}
+
+/// Copies, verifies, drops the cache, maps and populates. The descriptor is closed at the end, so nothing but the
+/// map leads to the bytes.
+///
+/// Copied pages are small and lie wherever they fell; read in anew they come in large folios, and a lookup is a third
+/// cheaper.
+fn load(store: &Store, version: VersionId, cache: &Path, residence: Residence) -> Result<Table<Mapping>, StoreError> {
+    let copy = store.proven_copy(version, cache)?;
+    copy.drop_cache().map_err(failed("syncing a private copy in", cache))?;
+    let mut mapping = Mapping::of(&copy).map_err(failed("mapping a private copy in", cache))?;
+    mapping.populate().map_err(failed("reading in a private copy in", cache))?;
+    if residence == Residence::Locked {
+        mapping.lock().map_err(failed("locking a private copy in", cache))?;
+    }
+    let path = store.table_path(version);
+    Table::open(mapping).map_err(|error| StoreError::Table { path, source: error.into() })
+}

@@ -1,0 +1,100 @@
+//! Memory maps of private copies: the one place of `unsafe`.
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::io;
+use std::ops::Range;
+
+use memmap2::{Advice, Mmap, UncheckedAdvice};
+use rustix::io::Errno;
+
+use super::private::PrivateFile;
+
+/// Bytes that one system call populates, locks or releases. Each holds the process's memory map for as long as it
+/// runs, and every other thread's `mmap` waits: 1 GiB at once is 100 ms and more, 4 MiB a fraction of one.
+const STEP: usize = 4 << 20;
+
+/// A private copy of a table, mapped read-only and shared. Dropping it gives the memory back in small steps.
+#[derive(Debug)]
+pub struct Mapping {
+    map: Mmap,
+    locked: bool,
+}
+
+impl Mapping {
+    /// Maps the whole file; nothing is read yet. The file may be closed at once.
+    pub(super) fn of(file: &PrivateFile) -> io::Result<Self> {
+        // SAFETY: a map's bytes must not change while they are borrowed. A `PrivateFile` has no name and never gets
+        // one, its only descriptor is handed out for reading, and it is written to only before it becomes a
+        // `PrivateFile`; so nobody is left who could write to it or cut it off.
+        let map = unsafe { Mmap::map(file.file()) }?;
+        Ok(Self { map, locked: false })
+    }
+
+    /// Reads the whole file into memory, in huge pages where the kernel has them.
+    pub(super) fn populate(&self) -> io::Result<()> {
+        // Best effort: a kernel without huge pages for files costs time, not truth.
+        let _ = self.map.advise(Advice::HugePage);
+        self.steps().try_for_each(|step| match self.map.advise_range(Advice::PopulateRead, step.start, step.len()) {
+            // Kernels before 5.14.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(self.touch(step)),
+            done => done,
+        })
+    }
+
+    /// Reads the whole file into memory and keeps it there, whatever else needs memory and if the disk fails.
+    pub(super) fn lock(&mut self) -> io::Result<()> {
+        self.locked = true;
+        self.steps().try_for_each(|step| {
+            // SAFETY: the step lies within the map, and locking changes no byte.
+            unsafe { rustix::mm::mlock(self.address(&step), step.len()) }.map_err(|error| match error {
+                Errno::NOMEM | Errno::PERM | Errno::AGAIN => too_much_to_lock(error, self.map.len()),
+                other => other.into(),
+            })
+        })
+    }
+
+    fn touch(&self, step: Range<usize>) {
+        for page in self.map[step].chunks(4096) {
+            std::hint::black_box(page[0]);
+        }
+    }
+
+    fn steps(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let len = self.map.len();
+        (0..len).step_by(STEP).map(move |start| start..len.min(start + STEP))
+    }
+
+    fn address(&self, step: &Range<usize>) -> *mut c_void {
+        self.map[step.clone()].as_ptr().cast_mut().cast()
+    }
+
+    fn release(&self, step: Range<usize>) {
+        if self.locked {
+            // SAFETY: the step lies within the map, and unlocking changes no byte.
+            let _ = unsafe { rustix::mm::munlock(self.address(&step), step.len()) };
+        }
+        // SAFETY: the map is of a file and shared, so a page given back is read from the file again when touched; no
+        // byte changes. What cannot be given back here goes with the map.
+        let _ = unsafe { self.map.unchecked_advise_range(UncheckedAdvice::DontNeed, step.start, step.len()) };
+    }
+}
+
+impl AsRef<[u8]> for Mapping {
+    #[inline]
+    fn as_ref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+impl Drop for Mapping {
+    fn drop(&mut self) {
+        self.steps().for_each(|step| self.release(step));
+    }
+}
+
+fn too_much_to_lock(error: Errno, len: usize) -> io::Error {
+    let source = io::Error::from(error);
+    let remedy = "raise RLIMIT_MEMLOCK (ulimit -l; LimitMEMLOCK= in a systemd unit), or use residence = \"mapped\"";
+    io::Error::new(source.kind(), format!("{source}: {len} bytes cannot be locked in memory; {remedy}"))
+}

@@ -1,0 +1,59 @@
+//! A copy of a table that nobody outside can touch.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use rustix::fs::{Advice, Mode, OFlags};
+use rustix::io::Errno;
+
+use super::durable::unique_path;
+
+/// A file without a name, and with no other descriptor: its bytes and its length change no more.
+#[derive(Debug)]
+pub(super) struct PrivateFile(File);
+
+impl PrivateFile {
+    /// Copies `source` into an unnamed file in `dir`: shared blocks where the file system can, else the kernel copies.
+    pub(super) fn copy(source: &File, dir: &Path) -> io::Result<Self> {
+        let mut copy = unnamed(dir)?;
+        if rustix::fs::ioctl_ficlone(&copy, source).is_err() {
+            io::copy(&mut &*source, &mut copy)?;
+        }
+        Ok(Self(copy))
+    }
+
+    /// The file, for reading only: mapping it is sound as long as nothing writes to it.
+    pub(super) fn file(&self) -> &File {
+        &self.0
+    }
+
+    /// Drops the file's pages from the cache, so that the next reader gets them anew and in large folios.
+    pub(super) fn drop_cache(&self) -> io::Result<()> {
+        // Dirty pages stay, so they are written first.
+        self.0.sync_data()?;
+        // Best effort: with the pages left in the cache, lookups are slower, not wrong.
+        let _ = rustix::fs::fadvise(&self.0, 0, None, Advice::DontNeed);
+        Ok(())
+    }
+}
+
+fn unnamed(dir: &Path) -> io::Result<File> {
+    // EXCL: it can never be given a name.
+    let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => unlinked(dir),
+        made => Ok(File::from(made?)),
+    }
+}
+
+/// For file systems without `O_TMPFILE`: its name is gone before the first byte is written.
+fn unlinked(dir: &Path) -> io::Result<File> {
+    let path = unique_path(dir, "private");
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(file),
+    }
+}
