@@ -5,6 +5,7 @@
 
 pub mod ids;
 pub mod lookup;
+pub mod serve;
 pub mod store;
 pub mod table;
 pub mod taxonomy;
