@@ -1,1 +1,3 @@
-//! t
+//! Segue from outside, in one binary.
+
+mod serve;
