@@ -5,17 +5,15 @@ use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
+use prost::Message;
+
 const PROTOS: [&str; 2] = ["segue/v1/lookup.proto", "segue/v1/admin.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     let descriptors = protox::compile(PROTOS, ["proto"])?;
-    let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(out.join("segue_v1.bin"), prost_encode(&descriptors))?;
+    // Reflection and metrics read the services' names from here at run time.
+    fs::write(PathBuf::from(env::var("OUT_DIR")?).join("segue_v1.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure().compile_fds(descriptors)?;
     Ok(())
-}
-
-fn prost_encode(descriptors: &impl prost::Message) -> Vec<u8> {
-    descriptors.encode_to_vec()
 }

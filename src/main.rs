@@ -1,2 +1,7 @@
-//! Segue.
-fn main() {}
+//! The `segue` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    segue::cli::main()
+}

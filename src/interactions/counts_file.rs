@@ -45,6 +45,11 @@ impl CountsFile {
         Ok(Self { context, limits, path: path.to_owned(), k, taxonomy: Arc::new(taxonomy.clone()) })
     }
 
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The length of its keys.
     pub fn k(&self) -> usize {
         self.k

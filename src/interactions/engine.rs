@@ -10,7 +10,9 @@ use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
-use super::config::{ByteSize, Config};
+use bytesize::ByteSize;
+
+use super::config::Config;
 use super::error::Error;
 
 /// The memory and disk that a run may take, to explain what goes wrong with them.
@@ -22,7 +24,7 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn of(config: &Config) -> Self {
-        Self { memory: config.memory, spill: config.spill.clone().unwrap_or_else(std::env::temp_dir) }
+        Self { memory: config.memory, spill: config.spill_dir.clone().unwrap_or_else(std::env::temp_dir) }
     }
 
     /// A context within these limits. The spill directory is tried out now rather than hours later.

@@ -7,10 +7,10 @@ use datafusion::arrow::datatypes::DataType;
 use datafusion::error::DataFusionError;
 use datafusion::parquet::errors::ParquetError;
 
-use super::config::ByteSize;
 use super::log::Span;
 use super::report::Report;
 use super::window::Window;
+use bytesize::ByteSize;
 
 /// Why a log cannot be opened or counted.
 #[derive(Debug, thiserror::Error)]
@@ -208,7 +208,9 @@ pub enum Error {
         message: String,
     },
     /// No place to spill to.
-    #[error("{doing}: cannot spill to {directory}: {message}; make room, or set [interactions] spill to another place")]
+    #[error(
+        "{doing}: cannot spill to {directory}: {message}; make room, or set [interactions] spill_dir to another place"
+    )]
     Spill {
         /// What was being done.
         doing: &'static str,

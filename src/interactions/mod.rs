@@ -27,7 +27,7 @@ mod time;
 mod window;
 
 pub use clusters::{ClustersConfig, ClustersError, load_taxonomy};
-pub use config::{ByteSize, ColumnNames, Config, Sequence, TimestampUnit};
+pub use config::{ColumnNames, Config, Sequence, TimestampUnit};
 pub use counts::{CountStream, KeyCounts, write_counts};
 pub use counts_file::CountsFile;
 pub use error::Error;

@@ -108,8 +108,8 @@ pub fn lookup<'s, B: AsRef<[u8]>>(
     }
     let Scratch { skip, predictions } = scratch;
     let mut fill = Fill { table, blocklist: rules.blocklist, limit, skip, predictions };
-    let matched = fill.from_rows(&recent);
-    fill.from_popular();
+    let matched = fill.take_rows(&recent);
+    fill.take_popular();
     scratch.forget(table, query);
     Ok(Answer { predictions: &scratch.predictions, matched })
 }
@@ -174,7 +174,7 @@ struct Fill<'f, B> {
 
 impl<B: AsRef<[u8]>> Fill<'_, B> {
     /// Fills from the longest key found downwards; returns that key's length.
-    fn from_rows(&mut self, recent: &Recent) -> u32 {
+    fn take_rows(&mut self, recent: &Recent) -> u32 {
         self.predictions.clear();
         let mut matched = 0;
         for level in (1..=recent.len).rev() {
@@ -189,7 +189,7 @@ impl<B: AsRef<[u8]>> Fill<'_, B> {
         matched
     }
 
-    fn from_popular(&mut self) {
+    fn take_popular(&mut self) {
         self.take(0, self.table.popular().iter().copied());
     }
 

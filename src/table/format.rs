@@ -264,7 +264,7 @@ fn decode_entry(entry: &[u8], key_len: usize, header: &Header) -> Result<Section
             refused("rows")
         };
     }
-    if section.stride != stride(header.key_bytes, header.width) || section.len % section.stride as u64 != 0 {
+    if section.stride != stride(header.key_bytes, header.width) || !section.len.is_multiple_of(section.stride as u64) {
         return refused("stride");
     }
     let slots = section.len / section.stride as u64;

@@ -2,7 +2,9 @@
 
 #[cfg(feature = "refresher")]
 mod count;
+mod imports;
 mod lookup;
+mod serve;
 #[cfg(feature = "refresher")]
 mod simulate;
 mod support;

@@ -1,0 +1,42 @@
+//! What the refresher's supervisor counts.
+
+use metrics::{counter, describe_counter, describe_gauge, gauge};
+
+use crate::store::run::{RunEvent, RunState};
+
+/// Tells the recorder what the names mean.
+pub(super) fn describe() {
+    describe_counter!("segue_refresh_runs_total", "Refresh runs that ended, by outcome");
+    describe_counter!("segue_refresh_failed_steps_total", "Refresh runs that failed, by step");
+    describe_gauge!("segue_refresh_running", "1 while a refresh is under way");
+    describe_gauge!("segue_refresh_last_success_timestamp_seconds", "When a refresh last ended well, Unix time");
+    describe_gauge!(
+        "segue_refresh_next_timestamp_seconds",
+        "When the next refresh is due, Unix time; 0 when none is planned"
+    );
+}
+
+/// Counts a change of the refresher's state.
+pub(super) fn refresh_event(before: RunState, event: &RunEvent) {
+    let running = event.state == RunState::Running;
+    gauge!("segue_refresh_running").set(f64::from(u8::from(running)));
+    gauge!("segue_refresh_next_timestamp_seconds").set(event.next.map_or(0.0, |at| at.timestamp() as f64));
+    if running || before != RunState::Running {
+        return;
+    }
+    let outcome = match event.state {
+        RunState::Idle | RunState::Running => return,
+        RunState::Published => "published",
+        RunState::NothingToDo => "nothing_to_do",
+        RunState::Failed => "failed",
+        RunState::Cancelled => "cancelled",
+        RunState::Crashed => "crashed",
+    };
+    counter!("segue_refresh_runs_total", "outcome" => outcome).increment(1);
+    match event.state {
+        RunState::Published | RunState::NothingToDo => {
+            gauge!("segue_refresh_last_success_timestamp_seconds").set(event.at.timestamp() as f64);
+        }
+        _ => counter!("segue_refresh_failed_steps_total", "step" => event.step.clone()).increment(1),
+    }
+}

@@ -1,0 +1,85 @@
+//! The server, put together: ports first, then the live tables, the refresher's process, and serving until told to stop.
+
+mod metrics;
+mod signals;
+mod supervisor;
+
+use std::ffi::OsString;
+
+use crate::config::Config;
+use crate::serve::{self, Backend, Drained, Listeners, Metrics, StartError};
+use crate::store::live::{Live, Watcher};
+use crate::store::{Store, StoreError};
+
+pub use signals::asked_to_stop;
+use supervisor::Supervisor;
+
+/// Why a server did not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    /// The ports, the admin token or the config.
+    #[error(transparent)]
+    Serve(#[from] StartError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The system's signals.
+    #[error("signals cannot be listened to: {0}")]
+    Signals(std::io::Error),
+    /// Another part of the process counts already.
+    #[error("this process has a metrics recorder already: one server a process")]
+    Recorder,
+}
+
+/// A server that is bound but does not answer yet.
+pub struct App {
+    listeners: Listeners,
+    backend: Backend,
+    /// Dropped last: what is live stays so until the drain is over.
+    _watcher: Watcher,
+    live: Live,
+    supervisor: Option<Supervisor>,
+}
+
+impl App {
+    /// Binds the ports and starts to load the store's tables. `refresher` are the arguments that make this binary the
+    /// refresher; without them none is run.
+    pub async fn start(config: &Config, refresher: Option<Vec<OsString>>) -> Result<Self, AppError> {
+        let listeners = serve::bind(&config.serve).await?;
+        let counted = Metrics::new();
+        counted.install().map_err(|_| AppError::Recorder)?;
+        metrics::describe();
+        let store = Store::open(&config.store)?;
+        let (watcher, live) = Watcher::start(store.clone(), config.serve.live())?;
+        let (supervisor, refresh) = refresher.map(Supervisor::new).unzip();
+        let (ready, reloader) = (watcher.ready(), watcher.reloader());
+        let backend = Backend { live: live.clone(), ready, reloader, store, refresh, metrics: counted };
+        Ok(Self { listeners, backend, _watcher: watcher, live, supervisor })
+    }
+
+    /// Where it will answer, as bound: HTTP, gRPC, admin.
+    pub fn listeners(&self) -> &Listeners {
+        &self.listeners
+    }
+
+    /// What it answers from.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Serves until `stop`, then drains; the refresher is ended at once. SIGHUP reloads.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Result<Drained, AppError> {
+        let reloading =
+            tokio::spawn(signals::reload_on_hangup(self.backend.reloader.clone()).map_err(AppError::Signals)?);
+        let refreshing = self.supervisor.map(|supervisor| tokio::spawn(supervisor.run()));
+        let stop = async {
+            stop.await;
+            if let Some(refreshing) = &refreshing {
+                refreshing.abort();
+            }
+        };
+        let drained = serve::run(self.listeners, self.backend, stop).await?;
+        reloading.abort();
+        Ok(drained)
+    }
+}

@@ -1,0 +1,39 @@
+//! What the system tells the process.
+
+use std::io;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::store::live::Reloader;
+
+/// Ends with the first SIGTERM or SIGINT. A second one ends the process at once: who asks twice will not wait.
+pub fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+            _ = interrupt.recv() => tracing::info!("interrupted: draining"),
+        }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    })
+}
+
+/// Looks at the store with every SIGHUP.
+pub(super) fn reload_on_hangup(reloader: Reloader) -> io::Result<impl Future<Output = ()>> {
+    let mut hangup = signal(SignalKind::hangup())?;
+    Ok(async move {
+        while hangup.recv().await.is_some() {
+            let report = reloader.reload().await;
+            match report.refused.as_slice() {
+                [] => tracing::info!("SIGHUP: the store was read, and all it points at is live"),
+                refused => tracing::error!("SIGHUP: refused {}", refused.join("; ")),
+            }
+        }
+    })
+}

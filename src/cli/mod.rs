@@ -1,0 +1,143 @@
+//! The commands, one file each: arguments, then `run`. Data goes to stdout, all else to stderr.
+
+#[cfg(feature = "refresher")]
+mod count;
+#[cfg(feature = "refresher")]
+mod demo;
+mod lookup;
+mod output;
+#[cfg(feature = "refresher")]
+mod refresh;
+#[cfg(feature = "refresher")]
+mod refresher;
+mod serve;
+#[cfg(feature = "refresher")]
+mod simulate;
+mod table;
+mod versions;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::{Config, Sources};
+use crate::telemetry;
+
+/// LLM recommendations, served in microseconds from one immutable, hot-swapped table.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Args {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Clone, Debug, clap::Args)]
+struct Common {
+    /// The config file [default: segue.toml where there is one]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Overrides one key of the config, for example --set serve.http_addr=127.0.0.1:8080
+    #[arg(long, global = true, value_name = "SECTION.KEY=VALUE")]
+    set: Vec<String>,
+    /// Prints JSON instead of text for people
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+impl Common {
+    fn sources(&self) -> Sources {
+        Sources { file: self.config.clone(), set: self.set.clone() }
+    }
+
+    /// Reads the config and starts logging.
+    fn start(&self) -> anyhow::Result<Config> {
+        let config = Config::load(&self.sources())?;
+        telemetry::init(&config.telemetry)?;
+        Ok(config)
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer lookups over gRPC and HTTP, and keep the table fresh
+    Serve(serve::Args),
+    /// See it all work: a drifting log, a table, a server, refreshes and hot swaps
+    #[cfg(feature = "refresher")]
+    Demo(demo::Args),
+    /// Run one refresh cycle: count, build, publish
+    #[cfg(feature = "refresher")]
+    Refresh(refresh::Args),
+    /// Count transitions and print them as CSV
+    #[cfg(feature = "refresher")]
+    Count(count::Args),
+    /// List, show, publish, roll back and remove versions
+    Versions(versions::Args),
+    /// Look into a table file, or prove it
+    Table(table::Args),
+    /// Ask a running server, or the store itself
+    Lookup(lookup::Args),
+    /// Write a drifting log with a known truth
+    #[cfg(feature = "refresher")]
+    Simulate(simulate::Args),
+    /// The refresher that `serve` starts
+    #[cfg(feature = "refresher")]
+    #[command(hide = true)]
+    Refresher(refresher::Args),
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    match run(args) {
+        Ok(code) => code,
+        Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("segue: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(Args { common, command }: Args) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Serve(args) => serve::run(&common, args),
+        #[cfg(feature = "refresher")]
+        Command::Demo(args) => demo::run(&common, args),
+        #[cfg(feature = "refresher")]
+        Command::Refresh(args) => refresh::run(&common, args),
+        #[cfg(feature = "refresher")]
+        Command::Count(args) => count::run(&common, args),
+        Command::Versions(args) => versions::run(&common, args),
+        Command::Table(args) => table::run(&common, args),
+        Command::Lookup(args) => lookup::run(&common, args),
+        #[cfg(feature = "refresher")]
+        Command::Simulate(args) => simulate::run(&common, args),
+        #[cfg(feature = "refresher")]
+        Command::Refresher(args) => refresher::run(&common, args),
+    }
+}
+
+/// Who runs a command, as far as the system tells.
+fn who() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "command line".into())
+}
+
+/// For commands that wait on the network or the engine. Serving gets all cores; the rest rarely needs them.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}

@@ -1,0 +1,112 @@
+//! `segue refresh`: one cycle in the foreground.
+
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::{Common, output, who};
+use crate::config::Config;
+use crate::interactions::Window;
+use crate::refresh::{Cycle, Outcome, Progress, Request, Settings};
+use crate::store::{Note, Store, TaxonomyChange};
+
+/// Exit code when the live version already holds the log.
+const NOTHING_TO_DO: u8 = 4;
+
+/// Arguments of `segue refresh`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Start of the window: a date or RFC 3339, UTC [default: refresh.window before its end]
+    #[arg(long)]
+    from: Option<String>,
+    /// End of the window, exclusive [default: the log's newest event]
+    #[arg(long)]
+    to: Option<String>,
+    /// Transitions counted elsewhere (CSV: c1,...,ck,next,count) instead of the log; once for each key length
+    #[arg(long, value_name = "FILE")]
+    counts: Vec<PathBuf>,
+    /// The channel to publish on
+    #[arg(long, default_value = "main")]
+    channel: String,
+    /// Why, kept with the version
+    #[arg(long, default_value = "asked for on the command line")]
+    why: String,
+    /// Publish even where the cluster set differs from the live one
+    #[arg(long)]
+    allow_taxonomy_change: bool,
+}
+
+pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
+    let config = common.start()?;
+    let store = Store::open(&config.store)?;
+    let taxonomy = if args.allow_taxonomy_change { TaxonomyChange::Allowed } else { TaxonomyChange::Refused };
+    let request = Request {
+        channel: args.channel,
+        window: Window::parse(args.from.as_deref(), args.to.as_deref())?,
+        counts: args.counts,
+        note: Note { who: who(), why: args.why },
+        taxonomy,
+    };
+    let settings = settings(&config);
+    let cycle = Cycle { settings: &settings, store: &store, request: &request };
+    let mut shown = Shown::new();
+    let outcome = super::runtime()?.block_on(cycle.run(&mut |progress| shown.show(&progress)))?;
+    shown.bar.finish_and_clear();
+    report(common, &store, outcome)
+}
+
+/// The sections of the config that decide a table.
+pub(super) fn settings(config: &Config) -> Settings {
+    Settings {
+        clusters: config.clusters.clone(),
+        interactions: config.interactions.clone(),
+        table: config.table.clone(),
+        refresh: config.refresh.clone(),
+    }
+}
+
+fn report(common: &Common, store: &Store, outcome: Outcome) -> anyhow::Result<ExitCode> {
+    let (version, word, code) = match outcome {
+        Outcome::Published(version) => (version, "published", ExitCode::SUCCESS),
+        Outcome::NothingToDo(version) => (version, "nothing_to_do", ExitCode::from(NOTHING_TO_DO)),
+    };
+    let manifest = store.manifest(version)?;
+    if common.json {
+        output::json(&json!({ "outcome": word, "version": version, "manifest": manifest }))?;
+    } else if outcome == Outcome::Published(version) {
+        let keys: u64 = manifest.keys.iter().sum();
+        println!("published {version}: {keys} keys, {} bytes", manifest.table_bytes);
+    } else {
+        println!("nothing to do: {version} already holds this log");
+    }
+    Ok(code)
+}
+
+/// A bar on a terminal, one line a step otherwise.
+struct Shown {
+    bar: ProgressBar,
+    step: &'static str,
+}
+
+impl Shown {
+    fn new() -> Self {
+        let style = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len}  {msg}  {elapsed}");
+        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Self { bar, step: "" }
+    }
+
+    fn show(&mut self, progress: &Progress) {
+        if std::io::stderr().is_terminal() {
+            self.bar.set_prefix(progress.step);
+            self.bar.set_length(progress.total);
+            self.bar.set_position(progress.done);
+            self.bar.set_message(progress.message.clone());
+        } else {
+            eprintln!("{} {}/{}: {}", progress.step, progress.done, progress.total, progress.message);
+        }
+        self.step = progress.step;
+    }
+}

@@ -1,0 +1,49 @@
+//! `segue refresher`: the process that `serve` starts. It makes itself small before it does anything.
+
+use std::io;
+use std::process::ExitCode;
+
+use rustix::process::{Resource, Rlimit, Signal};
+
+use super::Common;
+use super::refresh::settings;
+use crate::config::Config;
+use crate::refresh::agent::Agent;
+use crate::store::Store;
+
+/// Arguments of `segue refresher`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+/// The lowest priority there is.
+const NICEST: i32 = 19;
+/// Out of memory, the system ends this process first.
+const OOM_SCORE: &str = "1000";
+
+pub(super) fn run(common: &Common, _args: Args) -> anyhow::Result<ExitCode> {
+    let config = common.start()?;
+    make_small(&config)?;
+    let agent = Agent {
+        settings: settings(&config),
+        store: Store::open(&config.store)?,
+        channel: config.serve.channel.clone(),
+        events: io::stdout(),
+    };
+    super::runtime()?.block_on(agent.run(tokio::io::BufReader::new(tokio::io::stdin())))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn make_small(config: &Config) -> io::Result<()> {
+    // Ends with the server even when that is killed.
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    rustix::process::setpriority_process(None, NICEST)?;
+    let limit = config.refresh.memory_limit.as_u64();
+    let hard = rustix::process::getrlimit(Resource::Data).maximum;
+    let limit = hard.map_or(limit, |hard| hard.min(limit));
+    rustix::process::setrlimit(Resource::Data, Rlimit { current: Some(limit), maximum: hard })?;
+    // Best effort: /proc may not be there.
+    if let Err(error) = std::fs::write("/proc/self/oom_score_adj", OOM_SCORE) {
+        tracing::debug!(%error, "the OOM score could not be raised");
+    }
+    Ok(())
+}

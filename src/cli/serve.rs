@@ -1,0 +1,50 @@
+//! `segue serve`.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use super::Common;
+use crate::app::{App, asked_to_stop};
+use crate::serve::Listeners;
+
+/// Arguments of `segue serve`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Only serve: tables come from elsewhere
+    #[arg(long)]
+    no_refresher: bool,
+}
+
+pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
+    let config = common.start()?;
+    let refresher = (cfg!(feature = "refresher") && !args.no_refresher).then(|| refresher_args(common));
+    super::runtime()?.block_on(async {
+        let app = App::start(&config, refresher).await?;
+        announce(common, app.listeners());
+        let drained = app.run(asked_to_stop()?).await?;
+        match drained.cut {
+            0 => tracing::info!("drained"),
+            cut => tracing::warn!("drained; {cut} connections were cut at the end of serve.drain"),
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+}
+
+/// The arguments that make this binary the refresher, under the same config.
+pub(super) fn refresher_args(common: &Common) -> Vec<OsString> {
+    let mut args: Vec<OsString> = vec!["refresher".into()];
+    if let Some(config) = &common.config {
+        args.extend(["--config".into(), config.into()]);
+    }
+    args.extend(common.set.iter().flat_map(|set| ["--set".into(), set.into()]));
+    args
+}
+
+/// Says where it answers; with `--json` on stdout, so that whoever started it on port 0 can read it.
+fn announce(common: &Common, listeners: &Listeners) {
+    let (http, grpc, admin) = (listeners.http_addr(), listeners.grpc_addr(), listeners.admin_addr());
+    if common.json {
+        println!("{}", serde_json::json!({ "http": http, "grpc": grpc, "admin": admin }));
+    }
+    tracing::info!(%http, %grpc, %admin, "serving");
+}

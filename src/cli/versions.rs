@@ -1,0 +1,202 @@
+//! `segue versions`: what the store holds, and what its channels point at.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use clap::Subcommand;
+use serde_json::json;
+
+use super::{Common, output, who};
+use crate::ids::VersionId;
+use crate::store::{Channel, Manifest, Note, Store, StoreError, TaxonomyChange};
+
+/// Arguments of `segue versions`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// The versions, newest first, with the channels that point at them
+    List,
+    /// One version's manifest: counts, window, settings, checksum
+    Show {
+        /// The version, v123 or 123
+        version: VersionId,
+    },
+    /// Every move of a channel, newest first: who, when, why
+    Moves {
+        #[command(flatten)]
+        channel: ChannelArg,
+    },
+    /// Point a channel at a version
+    Publish {
+        /// The version, v123 or 123
+        version: VersionId,
+        #[command(flatten)]
+        channel: ChannelArg,
+        #[command(flatten)]
+        why: WhyArg,
+        /// Publish even where the cluster set differs from the live one
+        #[arg(long)]
+        allow_taxonomy_change: bool,
+    },
+    /// Point a channel back at what it pointed to before
+    Rollback {
+        /// The version to go back to [default: the one before]
+        version: Option<VersionId>,
+        #[command(flatten)]
+        channel: ChannelArg,
+        #[command(flatten)]
+        why: WhyArg,
+    },
+    /// Remove versions that no channel needs, keeping the newest (store.keep)
+    Gc {
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct ChannelArg {
+    /// The channel
+    #[arg(long, default_value = "main")]
+    channel: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct WhyArg {
+    /// Why, kept with the move
+    #[arg(long, default_value = "asked for on the command line")]
+    why: String,
+}
+
+pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
+    let config = common.start()?;
+    let store = Store::open(&config.store)?;
+    let note = |why: WhyArg| Note { who: who(), why: why.why };
+    match args.verb {
+        Verb::List => list(common, &store)?,
+        Verb::Show { version } => show(common, &store, version)?,
+        Verb::Moves { channel } => moves(common, &store, &channel.channel)?,
+        Verb::Publish { version, channel, why, allow_taxonomy_change } => {
+            let taxonomy = if allow_taxonomy_change { TaxonomyChange::Allowed } else { TaxonomyChange::Refused };
+            moved(common, &store.publish(&channel.channel, version, &note(why), taxonomy)?)?;
+        }
+        Verb::Rollback { version, channel, why } => {
+            moved(common, &store.rollback(&channel.channel, version, &note(why))?)?;
+        }
+        Verb::Gc { dry_run } => gc(common, &store, dry_run)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The channels that point at each version.
+fn pointers(store: &Store) -> Result<BTreeMap<VersionId, Vec<String>>, StoreError> {
+    let mut pointers: BTreeMap<VersionId, Vec<String>> = BTreeMap::new();
+    for name in store.channels()? {
+        if let Some(channel) = store.channel(&name)? {
+            pointers.entry(channel.version).or_default().push(name);
+        }
+    }
+    Ok(pointers)
+}
+
+fn list(common: &Common, store: &Store) -> anyhow::Result<()> {
+    let pointers = pointers(store)?;
+    let manifests: Vec<Manifest> =
+        store.versions()?.into_iter().map(|v| store.manifest(v)).collect::<Result<_, _>>()?;
+    let channels = |manifest: &Manifest| pointers.get(&manifest.version).cloned().unwrap_or_default();
+    if common.json {
+        let rows: Vec<_> = manifests.iter().map(|m| json!({ "manifest": m, "channels": channels(m) })).collect();
+        return output::json(&rows);
+    }
+    let header = ["version", "created", "keys", "bytes", "predictor", "channels", "reason"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(manifests.iter().map(|manifest| {
+        let keys: u64 = manifest.keys.iter().sum();
+        vec![
+            manifest.version.to_string(),
+            manifest.created.format("%F %T").to_string(),
+            keys.to_string(),
+            manifest.table_bytes.to_string(),
+            manifest.lineage.predictor.clone(),
+            channels(manifest).join(","),
+            manifest.reason.clone(),
+        ]
+    }));
+    Ok(output::columns(&rows)?)
+}
+
+fn show(common: &Common, store: &Store, version: VersionId) -> anyhow::Result<()> {
+    let manifest = store.manifest(version)?;
+    if common.json {
+        return output::json(&manifest);
+    }
+    let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or("open".into(), |at| at.to_rfc3339());
+    let (lineage, keys) = (&manifest.lineage, manifest.keys.iter().zip(1..));
+    let keys: Vec<String> = keys.map(|(count, len)| format!("{count} of {len}")).collect();
+    let mut rows = vec![
+        ("version", manifest.version.to_string()),
+        ("created", manifest.created.to_rfc3339()),
+        ("creator", manifest.creator.clone()),
+        ("reason", manifest.reason.clone()),
+        ("parent", manifest.parent.map_or("none".into(), |parent| parent.to_string())),
+        ("channels", pointers(store)?.remove(&version).unwrap_or_default().join(", ")),
+        ("keys", keys.join(", ")),
+        ("width", manifest.width.to_string()),
+        ("bytes", manifest.table_bytes.to_string()),
+        ("checksum", manifest.checksum.clone()),
+        ("taxonomy", manifest.taxonomy_hash.to_string()),
+        ("built by", lineage.creator.clone()),
+        ("predictor", lineage.predictor.clone()),
+        ("window", format!("[{}, {})", time(lineage.window_from), time(lineage.window_to))),
+    ];
+    rows.extend(lineage.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
+    let rows: Vec<_> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
+    Ok(output::columns(&rows)?)
+}
+
+fn moves(common: &Common, store: &Store, name: &str) -> anyhow::Result<()> {
+    let channel = store.channel(name)?;
+    let channel =
+        channel.ok_or_else(|| anyhow::anyhow!("there is no channel `{name}`: `segue versions list` shows them"))?;
+    if common.json {
+        return output::json(&channel.moves);
+    }
+    let mut rows = vec![["seq", "at", "action", "version", "blocked", "who", "why"].map(str::to_owned).to_vec()];
+    rows.extend(channel.moves.iter().map(|step| {
+        vec![
+            step.seq.to_string(),
+            step.at.format("%F %T").to_string(),
+            format!("{:?}", step.action).to_lowercase(),
+            step.version.to_string(),
+            step.blocklist.len().to_string(),
+            step.who.clone(),
+            step.why.clone(),
+        ]
+    }));
+    Ok(output::columns(&rows)?)
+}
+
+fn moved(common: &Common, channel: &Channel) -> anyhow::Result<()> {
+    if common.json {
+        return output::json(&json!({ "channel": channel.name, "version": channel.version }));
+    }
+    println!("{} is at {}", channel.name, channel.version);
+    Ok(())
+}
+
+fn gc(common: &Common, store: &Store, dry_run: bool) -> anyhow::Result<()> {
+    let removed = store.gc(dry_run)?;
+    if common.json {
+        return output::json(&json!({ "dry_run": dry_run, "removed": removed }));
+    }
+    let verb = if dry_run { "would remove" } else { "removed" };
+    let names: Vec<_> = removed.iter().map(ToString::to_string).collect();
+    println!("{verb} {}", if names.is_empty() { "nothing".into() } else { names.join(", ") });
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The refresher as a process: it follows its schedule and what it is told, and says what it does.
+//!
+//! Commands come in on stdin and events go out on stdout, one JSON object a line ([`RunCommand`], [`RunEvent`]). The
+//! end of stdin ends it, so it never outlives the server that started it; ending it is how a run is cancelled.
+
+use std::io::Write;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, Lines};
+
+use super::pipeline::{Cycle, Outcome, Progress, Request, Settings};
+use super::schedule::Schedule;
+use crate::interactions::Window;
+use crate::store::run::{RunCommand, RunEvent, RunState};
+use crate::store::{Note, Store, TaxonomyChange};
+
+/// The longest uninterrupted wait: the clock may be set meanwhile.
+const NAP: Duration = Duration::from_secs(30);
+
+/// A refresher that runs until its commands end.
+pub struct Agent<W> {
+    /// What decides the table.
+    pub settings: Settings,
+    /// Where it is published.
+    pub store: Store,
+    /// The channel it keeps fresh.
+    pub channel: String,
+    /// Where events go.
+    pub events: W,
+}
+
+impl<W: Write + Send> Agent<W> {
+    /// Follows the schedule and `commands` until they end.
+    pub async fn run(mut self, commands: impl AsyncBufRead + Unpin) -> std::io::Result<()> {
+        let mut commands = commands.lines();
+        let mut schedule = Schedule::new(self.settings.refresh.policy.clone(), self.live_since());
+        let mut last = RunEvent::default();
+        loop {
+            let next = schedule.next(Utc::now());
+            self.say(&RunEvent { at: Utc::now(), next, ..last.clone() })?;
+            let Some((run, note)) = self.wait(&mut commands, next).await? else { return Ok(()) };
+            let began = Utc::now();
+            last = self.cycle(run, note).await?;
+            schedule.ran(began, last.state != RunState::Failed);
+        }
+    }
+
+    /// When the channel's version was made.
+    fn live_since(&self) -> Option<DateTime<Utc>> {
+        let channel = self.store.channel(&self.channel).ok()??;
+        Some(self.store.manifest(channel.version).ok()?.created)
+    }
+
+    /// Until the next run: its name and who wants it. `None` when the server is gone.
+    async fn wait(
+        &mut self,
+        commands: &mut Lines<impl AsyncBufRead + Unpin>,
+        next: Option<DateTime<Utc>>,
+    ) -> std::io::Result<Option<(String, Note)>> {
+        loop {
+            let left = next.map(|next| (next - Utc::now()).to_std().unwrap_or(Duration::ZERO));
+            tokio::select! {
+                line = commands.next_line() => match line? {
+                    None => return Ok(None),
+                    Some(line) => match serde_json::from_str(&line) {
+                        Ok(RunCommand::Run { run, who, why }) => return Ok(Some((run, Note { who, why }))),
+                        Err(error) => tracing::error!(%line, %error, "the refresher was told what it does not understand"),
+                    },
+                },
+                () = tokio::time::sleep(left.unwrap_or(NAP).min(NAP)) => if left.is_some_and(|left| left <= NAP) {
+                    let run = format!("scheduled-{}", Utc::now().format("%Y%m%dT%H%M%S%.3fZ"));
+                    return Ok(Some((run, Note { who: "schedule".into(), why: "the schedule says so".into() })));
+                },
+            }
+        }
+    }
+
+    /// Runs once and returns the last event of the run, which is not said yet.
+    async fn cycle(&mut self, run: String, note: Note) -> std::io::Result<RunEvent> {
+        let (settings, store) = (self.settings.clone(), self.store.clone());
+        let (channel, window) = (self.channel.clone(), Window::default());
+        let request = Request { channel, window, counts: Vec::new(), note, taxonomy: TaxonomyChange::Refused };
+        let mut now = RunEvent { run, state: RunState::Running, ..RunEvent::default() };
+        let mut broken = Ok(());
+        let cycle = Cycle { settings: &settings, store: &store, request: &request };
+        let mut tell = |progress| {
+            let Progress { step, done, total, message } = progress;
+            now = RunEvent { at: Utc::now(), step: step.into(), done, total, message, ..std::mem::take(&mut now) };
+            broken = std::mem::replace(&mut broken, Ok(())).and_then(|()| self.say(&now));
+        };
+        let outcome = cycle.run(&mut tell).await;
+        broken?;
+        match outcome {
+            Ok(Outcome::Published(version)) => {
+                Ok(RunEvent { state: RunState::Published, version: Some(version), at: Utc::now(), ..now })
+            }
+            Ok(Outcome::NothingToDo(version)) => {
+                let message = format!("{version} already holds this log");
+                Ok(RunEvent { state: RunState::NothingToDo, message, at: Utc::now(), ..now })
+            }
+            Err(error) => Ok(RunEvent { state: RunState::Failed, message: error.to_string(), at: Utc::now(), ..now }),
+        }
+    }
+
+    fn say(&mut self, event: &RunEvent) -> std::io::Result<()> {
+        let line = serde_json::to_string(event)?;
+        writeln!(self.events, "{line}")?;
+        self.events.flush()
+    }
+}

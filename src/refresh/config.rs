@@ -1,0 +1,115 @@
+//! `[refresh]`.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// What a refresh counts, and when it runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The window of the log that a table's successors are counted from; it ends at the newest event.
+    #[serde(with = "humantime_serde")]
+    pub window: Duration,
+    /// When the embedded refresher runs.
+    pub policy: Policy,
+    /// The private memory that the embedded refresher's process may take, its counting and building included.
+    pub memory_limit: ByteSize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        let day = Duration::from_secs(24 * 60 * 60);
+        let policy = Policy::Fixed(Cadence::Every { every: 2 * day });
+        Self { window: 30 * day, policy, memory_limit: ByteSize::gib(6) }
+    }
+}
+
+/// When the embedded refresher runs: `"on_demand"`, `{ fixed = { every = "2d" } }` or `{ fixed = { cron = "0 3 * * *" } }`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Policy {
+    /// When it is asked to.
+    OnDemand,
+    /// On a fixed schedule (section 2.3: "RAG refresh multiple times within a week"), and when it is asked to.
+    Fixed(Cadence),
+}
+
+/// A fixed schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "RawCadence", into = "RawCadence")]
+pub enum Cadence {
+    /// This long after the last run began.
+    Every {
+        /// At least a second.
+        every: Duration,
+    },
+    /// At the times of a cron expression, UTC.
+    Cron {
+        /// Five fields, or six with seconds first.
+        cron: croner::Cron,
+    },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawCadence {
+    #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    every: Option<Duration>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cron: Option<String>,
+}
+
+impl TryFrom<RawCadence> for Cadence {
+    type Error = String;
+
+    fn try_from(raw: RawCadence) -> Result<Self, Self::Error> {
+        match (raw.every, raw.cron) {
+            (Some(every), None) if every >= Duration::from_secs(1) => Ok(Self::Every { every }),
+            (Some(every), None) => Err(format!("every = {every:?} is too often: give at least 1s")),
+            (None, Some(cron)) => {
+                let parsed = cron.parse().map_err(|error| format!("cron = `{cron}` cannot be read: {error}"))?;
+                Ok(Self::Cron { cron: parsed })
+            }
+            _ => Err("a fixed schedule has either every = \"2d\" or cron = \"0 3 * * *\"".into()),
+        }
+    }
+}
+
+impl From<Cadence> for RawCadence {
+    fn from(cadence: Cadence) -> Self {
+        match cadence {
+            Cadence::Every { every } => Self { every: Some(every), cron: None },
+            Cadence::Cron { cron } => Self { every: None, cron: Some(cron.as_str().to_owned()) },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn policies_read_as_they_are_written() {
+        for text in [r#""on_demand""#, r#"{"fixed":{"every":"2days"}}"#, r#"{"fixed":{"cron":"0 3 * * *"}}"#] {
+            let policy: Policy = serde_json::from_str(text).unwrap();
+            assert_eq!(serde_json::to_string(&policy).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_policy_says_why() {
+        for (text, says) in [
+            (r#"{"fixed":{"every":"10ms"}}"#, "at least 1s"),
+            (r#"{"fixed":{"cron":"sometimes"}}"#, "`sometimes` cannot be read"),
+            (r#"{"fixed":{}}"#, "either every"),
+            (r#"{"fixed":{"every":"2d","cron":"0 3 * * *"}}"#, "either every"),
+            (r#"{"fixed":{"evry":"2d"}}"#, "unknown field `evry`"),
+            (r#""sometimes""#, "unknown variant"),
+        ] {
+            let error = serde_json::from_str::<Policy>(text).unwrap_err().to_string();
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

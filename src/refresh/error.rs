@@ -1,0 +1,73 @@
+//! Why a refresh did not publish. Whatever it says, the live version stays.
+
+use std::io;
+use std::path::PathBuf;
+
+use crate::interactions;
+use crate::store::StoreError;
+use crate::table::BuildError;
+
+/// A refresh that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// The clusters file.
+    #[error(transparent)]
+    Clusters(#[from] interactions::ClustersError),
+    /// The log or the counts.
+    #[error(transparent)]
+    Log(#[from] interactions::Error),
+    /// The table.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Two counts files of the same key length.
+    #[error("{first} and {second} both count keys of {key_len}: give one file for each key length")]
+    SameLength {
+        /// The file given first.
+        first: PathBuf,
+        /// The file given second.
+        second: PathBuf,
+        /// The length of both.
+        key_len: usize,
+    },
+    /// Counts for longer keys than the table has.
+    #[error("{path} counts keys of {key_len}, the longest in the config is table.k = {k}: set table.k to {key_len}")]
+    TooLong {
+        /// The file.
+        path: PathBuf,
+        /// Its key length.
+        key_len: usize,
+        /// The config's.
+        k: usize,
+    },
+    /// Nothing was counted, so the table would be empty.
+    #[error(
+        "no transition was counted in {0}: widen the window (refresh.window, --from, --to) or the positive expression"
+    )]
+    NoTransitions(String),
+    /// Another run holds the store's lock.
+    #[error("another refresh of this store is under way ({path} is locked): wait for it, or cancel it")]
+    UnderWay {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// The lock cannot be made.
+    #[error("{path} cannot be locked ({source}): the store must be writable for a refresh")]
+    Lock {
+        /// The lock.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// Reading an input failed.
+    #[error("{path} cannot be read: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+}

@@ -1,0 +1,17 @@
+//! The order of the steps, and when they run (Figure 2): input, count, publish.
+//!
+//! It meets the server in the store alone. `serve` runs it as a child process (see [`agent`]); `segue refresh` runs one
+//! cycle in the foreground.
+
+pub mod agent;
+mod config;
+mod error;
+mod lock;
+mod pipeline;
+mod schedule;
+mod steps;
+
+pub use config::{Config, Policy};
+pub use error::RefreshError;
+pub use pipeline::{Cycle, Outcome, Progress, Request, Settings};
+pub use schedule::Schedule;

@@ -1,0 +1,86 @@
+//! `segue.v1.LookupService`.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status, Streaming};
+
+use crate::ids::VersionId;
+use crate::lookup::{Answer, Query};
+use crate::serve::error::sized;
+use crate::serve::lookups::{Lookups, Question};
+use crate::serve::proto::lookup_service_server::LookupService;
+use crate::serve::proto::{BatchLookupRequest, BatchLookupResponse, LookupRequest, LookupResponse, Prediction, Source};
+use crate::table;
+use bytesize::ByteSize;
+
+pub(in crate::serve) struct LookupFace {
+    lookups: Arc<Lookups>,
+    max_message: ByteSize,
+}
+
+impl LookupFace {
+    pub(super) fn new(lookups: Arc<Lookups>, max_message: ByteSize) -> Self {
+        Self { lookups, max_message }
+    }
+}
+
+#[tonic::async_trait]
+impl LookupService for LookupFace {
+    async fn lookup(&self, request: Request<LookupRequest>) -> Result<Response<LookupResponse>, Status> {
+        Ok(Response::new(self.lookups.one(question(request.get_ref()), response)?))
+    }
+
+    async fn batch_lookup(
+        &self,
+        request: Request<BatchLookupRequest>,
+    ) -> Result<Response<BatchLookupResponse>, Status> {
+        let questions = request.get_ref().lookups.iter().map(question);
+        Ok(Response::new(BatchLookupResponse { results: self.lookups.batch(questions, response)? }))
+    }
+
+    type StreamLookupStream = Pin<Box<dyn Stream<Item = Result<LookupResponse, Status>> + Send>>;
+
+    /// Each message is answered when the client takes the answer, from what is live then.
+    async fn stream_lookup(
+        &self,
+        request: Request<Streaming<LookupRequest>>,
+    ) -> Result<Response<Self::StreamLookupStream>, Status> {
+        let (lookups, max_message) = (Arc::clone(&self.lookups), self.max_message);
+        let answers = request.into_inner().map(move |message| {
+            let message = message.map_err(|status| sized(status, max_message));
+            let answer = message.and_then(|asked| Ok(lookups.one(question(&asked), response)?));
+            answer.inspect_err(|status| lookups.count_refused(status))
+        });
+        Ok(Response::new(Box::pin(answers)))
+    }
+}
+
+fn question(request: &LookupRequest) -> Question<'_> {
+    let query = Query { history: &request.history, limit: request.limit, exclude: &request.exclude };
+    Question { query, channel: &request.channel }
+}
+
+fn response(version: VersionId, answer: Answer<'_>) -> LookupResponse {
+    let predictions = answer.predictions.iter().map(|prediction| Prediction {
+        cluster: prediction.cluster.0,
+        score: prediction.score.into(),
+        source: source(prediction.source).into(),
+        level: prediction.level,
+    });
+    LookupResponse {
+        predictions: predictions.collect(),
+        version: version.0,
+        matched: answer.matched,
+        ..LookupResponse::default()
+    }
+}
+
+fn source(source: table::Source) -> Source {
+    match source {
+        table::Source::Llm => Source::Llm,
+        table::Source::Retrieved => Source::Retrieved,
+        table::Source::Popular => Source::Popular,
+    }
+}

@@ -1,0 +1,7 @@
+//! The HTTP face's messages: the contract as JSON. Unknown fields are refused, so that a misspelt one is not ignored.
+
+mod admin;
+mod lookup;
+
+pub(super) use admin::*;
+pub(super) use lookup::*;

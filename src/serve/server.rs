@@ -1,0 +1,104 @@
+//! Putting it together: ports, routers, health, and the drain.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::admin::Admin;
+use super::error::StartError;
+use super::face::Face;
+use super::health::{self, Readiness};
+use super::layers::{Limits, guarded, observed};
+use super::listen::{Listeners, OpenConnections, Port};
+use super::lookups::Lookups;
+use super::metrics::Metrics;
+use super::observe::Observer;
+use super::refresh::RefreshControl;
+use super::{grpc, http};
+use crate::store::Store;
+use crate::store::live::{Live, Reloader};
+
+/// What a server answers from.
+pub struct Backend {
+    /// The live tables.
+    pub live: Live,
+    /// Turns true with the first good table.
+    pub ready: watch::Receiver<bool>,
+    /// Makes the live side look at the store.
+    pub reloader: Reloader,
+    /// The store that operations change.
+    pub store: Store,
+    /// The refresher, where this server runs one.
+    pub refresh: Option<RefreshControl>,
+    /// Where calls are counted, and what `/metrics` shows.
+    pub metrics: Metrics,
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were still open at the end of `serve.drain`, and were cut.
+    pub cut: usize,
+}
+
+/// Serves until `shutdown`, then drains: readiness goes off, the ports close, calls in work are answered, streams are
+/// ended, and what is still open after `serve.drain` is cut.
+pub async fn run(
+    listeners: Listeners,
+    backend: Backend,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Drained, StartError> {
+    let (ready, metrics) = (backend.ready.clone(), backend.metrics.clone());
+    let stop = CancellationToken::new();
+    let (reporter, health) = health::service().await;
+    let drain = listeners.config.drain;
+    let mut open = Vec::new();
+    let mut serving = JoinSet::new();
+    for port in ports(listeners, backend, health, &stop)? {
+        open.push(port.connections());
+        serving.spawn(port.serve(stop.clone()));
+    }
+    tokio::select! {
+        () = shutdown => {}
+        _ = async { tokio::join!(metrics.upkeep(), health::follow(&reporter, ready)) } => {}
+    }
+    health::close(&reporter).await;
+    stop.cancel();
+    let drained = tokio::time::timeout(drain, async { while serving.join_next().await.is_some() {} }).await;
+    let cut = if drained.is_ok() { 0 } else { open.iter().map(OpenConnections::count).sum() };
+    Ok(Drained { cut })
+}
+
+/// The three ports, each with its router behind its layers.
+fn ports(
+    listeners: Listeners,
+    backend: Backend,
+    health: grpc::HealthService,
+    stop: &CancellationToken,
+) -> Result<[Port; 3], StartError> {
+    let Listeners { config, guard, http, grpc, admin } = listeners;
+    let (guard, limits) = (Arc::new(guard), Limits::new(&config));
+    let observer =
+        |face, paths: Vec<String>| Observer::new(face, paths, &backend.metrics, config.max_message, stop.clone());
+    let lookups = Arc::new(Lookups::new(backend.live.clone(), &config, backend.metrics.clone()));
+    let readiness = Readiness::new(backend.ready.clone(), stop.clone());
+    let operations = Arc::new(Admin::new(&backend, &config));
+
+    let face = http::Http::new(Arc::clone(&lookups), readiness, backend.metrics.clone(), config.max_message);
+    let on_http = observed(http::router(face, &limits), Face::Http, observer(Face::Http, http::paths()));
+    let on_grpc = grpc::lookup_router(lookups, health.clone(), &config, &limits)?;
+    let on_grpc = observed(on_grpc, Face::Grpc, observer(Face::Grpc, grpc::paths()?));
+
+    let as_json = guarded(http::admin_router(Arc::clone(&operations), &config), Face::Http, Arc::clone(&guard));
+    let as_json = observed(as_json, Face::Http, observer(Face::Http, http::admin_paths()));
+    let as_grpc = guarded(grpc::admin_router(operations, health, &config)?, Face::Grpc, guard);
+    let as_grpc = observed(as_grpc, Face::Grpc, observer(Face::Grpc, grpc::paths()?));
+    Ok([
+        Port::new(http, on_http, &config),
+        Port::new(grpc, on_grpc, &config),
+        Port::new(admin, as_json.merge(as_grpc), &config),
+    ])
+}

@@ -1,0 +1,9 @@
+//! The network face, over loopback sockets, with real clients and a real store.
+
+mod admin;
+mod drain;
+mod errors;
+mod grpc;
+mod harness;
+mod http;
+mod limits;

@@ -1,0 +1,185 @@
+//! A server on free ports, over a store in a temporary directory.
+
+use std::net::SocketAddr;
+
+use segue::ids::{ClusterId, VersionId};
+use segue::serve::proto::admin_service_client::AdminServiceClient;
+use segue::serve::proto::lookup_service_client::LookupServiceClient;
+use segue::serve::proto::{LookupRequest, LookupResponse};
+use segue::serve::{Backend, Config, Drained, Metrics, RefreshControl, bind, run};
+use segue::store::live::Watcher;
+use segue::store::{Note, Provenance, Store, TaxonomyChange};
+use segue::table::{BuildLimits, Candidate, Lineage, Score, Shape, Source, TableBuilder};
+use segue::taxonomy::Taxonomy;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+
+/// The clusters of every table here, the most popular first.
+pub(super) const POPULAR: [u32; 6] = [3, 0, 10, 7, 25, 8];
+
+pub(super) const WIDTH: u32 = 4;
+
+pub(super) struct Served {
+    pub store: Store,
+    pub http: SocketAddr,
+    pub grpc: SocketAddr,
+    pub admin: SocketAddr,
+    stop: oneshot::Sender<()>,
+    ended: JoinHandle<Drained>,
+    _watcher: Watcher,
+    _dir: TempDir,
+}
+
+/// A server with version 1 live on `main`, whose answer to `3, 0` begins with 25.
+pub(super) async fn start() -> Served {
+    start_with(Config::default(), None, true).await
+}
+
+/// A server with ports and store of its own, otherwise as told.
+pub(super) async fn start_with(config: Config, refresh: Option<RefreshControl>, published: bool) -> Served {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("store").display().to_string();
+    let store = Store::open(&segue::store::Config { path, ..Default::default() }).unwrap();
+    if published {
+        publish(&store, add(&store, 25));
+    }
+    let (watcher, live) = Watcher::start(store.clone(), config.live()).unwrap();
+    let mut ready = watcher.ready();
+    let free = "127.0.0.1:0".parse().unwrap();
+    let listeners = bind(&Config { http_addr: free, grpc_addr: free, admin_addr: free, ..config }).await.unwrap();
+    let (http, grpc, admin) = (listeners.http_addr(), listeners.grpc_addr(), listeners.admin_addr());
+    let backend = Backend {
+        live,
+        ready: watcher.ready(),
+        reloader: watcher.reloader(),
+        store: store.clone(),
+        refresh,
+        metrics: Metrics::new(),
+    };
+    let (stop, stopped) = oneshot::channel();
+    let ended = tokio::spawn(async move { run(listeners, backend, async { drop(stopped.await) }).await.unwrap() });
+    if published {
+        ready.wait_for(|ready| *ready).await.unwrap();
+    }
+    Served { store, http, grpc, admin, stop, ended, _watcher: watcher, _dir: dir }
+}
+
+/// Adds a table whose answer to `3, 0` begins with `next`.
+pub(super) fn add(store: &Store, next: u32) -> VersionId {
+    add_of(store, next, &Taxonomy::new(POPULAR.map(|id| (ClusterId(id), format!("interest {id}")))).unwrap())
+}
+
+pub(super) fn add_of(store: &Store, next: u32, taxonomy: &Taxonomy) -> VersionId {
+    let candidate = |id, source, part| Candidate { cluster: ClusterId(id), score: Score::share(part, 4), source };
+    let mut draft = store.draft().unwrap();
+    let shape = Shape { k: 2, width: WIDTH as usize };
+    let mut builder = TableBuilder::new(draft.table(), taxonomy, shape, BuildLimits::default()).unwrap();
+    let row = [candidate(next, Source::Llm, 4), candidate(10, Source::Retrieved, 1)];
+    builder.push(&[ClusterId(3), ClusterId(0)], &row).unwrap();
+    builder.push(&[ClusterId(0)], &[candidate(7, Source::Retrieved, 2)]).unwrap();
+    let popular: Vec<_> = POPULAR.iter().map(|&id| candidate(id, Source::Popular, 1)).collect();
+    builder.finish(&Lineage::default(), &popular).unwrap();
+    let provenance = Provenance { creator: "test".into(), reason: format!("{next} follows"), parent: None };
+    store.add(draft, provenance).unwrap().version
+}
+
+pub(super) fn publish(store: &Store, version: VersionId) {
+    let note = Note { who: "test".into(), why: "needed".into() };
+    store.publish("main", version, &note, TaxonomyChange::Allowed).unwrap();
+}
+
+pub(super) fn lookup(history: &[u32], limit: u32) -> LookupRequest {
+    LookupRequest { history: history.to_vec(), limit, ..Default::default() }
+}
+
+/// The clusters of an answer.
+pub(super) fn clusters(response: &LookupResponse) -> Vec<u32> {
+    response.predictions.iter().map(|prediction| prediction.cluster).collect()
+}
+
+/// A gRPC connection.
+pub(super) async fn connect(addr: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{addr}")).unwrap().connect().await.unwrap()
+}
+
+impl Served {
+    pub(super) async fn lookups(&self) -> LookupServiceClient<Channel> {
+        LookupServiceClient::new(connect(self.grpc).await)
+    }
+
+    pub(super) async fn operations(&self) -> AdminServiceClient<Channel> {
+        AdminServiceClient::new(connect(self.admin).await)
+    }
+
+    pub(super) async fn metrics(&self) -> String {
+        get(self.http, "/metrics").await.text
+    }
+
+    /// Waits until the metrics show `line`; calls are counted a moment after their clients have the answer.
+    pub(super) async fn counted(&self, line: &str) {
+        for _ in 0..100 {
+            if self.metrics().await.lines().any(|shown| shown == line) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        panic!("`{line}` is not in\n{}", self.metrics().await);
+    }
+
+    /// Asks for a shutdown; the handle tells how the drain ended.
+    pub(super) fn stop(self) -> JoinHandle<Drained> {
+        self.stop.send(()).unwrap();
+        let (watcher, dir, ended) = (self._watcher, self._dir, self.ended);
+        tokio::spawn(async move {
+            let drained = ended.await.unwrap();
+            drop((watcher, dir));
+            drained
+        })
+    }
+}
+
+/// An answer over HTTP.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub(super) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+pub(super) async fn get(addr: SocketAddr, path: &str) -> Answer {
+    send("GET", addr, path, &[], "").await
+}
+
+/// Posts JSON.
+pub(super) async fn post(addr: SocketAddr, path: &str, body: impl ToString) -> Answer {
+    send("POST", addr, path, &[("content-type", "application/json")], &body.to_string()).await
+}
+
+pub(super) async fn send(method: &str, addr: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{addr}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(body.to_owned()).unwrap();
+    let asked = move || {
+        let agent = ureq::Agent::new_with_config(ureq::Agent::config_builder().http_status_as_error(false).build());
+        let response = if request.method() == "GET" { agent.run(request.map(|_| ())) } else { agent.run(request) };
+        let mut response = response.unwrap();
+        let text = response.body_mut().read_to_string().unwrap();
+        Answer { status: response.status().as_u16(), headers: response.headers().clone(), text }
+    };
+    tokio::task::spawn_blocking(asked).await.unwrap()
+}
