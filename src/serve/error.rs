@@ -122,22 +122,42 @@ pub(super) struct Kind {
     pub(super) name: &'static str,
     title: &'static str,
     code: Code,
-    status: StatusCode,
+    status: u16,
 }
 
 impl Kind {
-    const fn new(name: &'static str, title: &'static str, code: Code, status: StatusCode) -> Self {
+    const fn new(name: &'static str, title: &'static str, code: Code, status: u16) -> Self {
         Self { name, title, code, status }
+    }
+
+    const fn invalid(name: &'static str, title: &'static str) -> Self {
+        Self::new(name, title, Code::InvalidArgument, 400)
+    }
+
+    const fn missing(name: &'static str, title: &'static str) -> Self {
+        Self::new(name, title, Code::NotFound, 404)
+    }
+
+    const fn conflict(name: &'static str, title: &'static str) -> Self {
+        Self::new(name, title, Code::FailedPrecondition, 409)
+    }
+
+    const fn later(name: &'static str, title: &'static str) -> Self {
+        Self::new(name, title, Code::Unavailable, 503)
+    }
+
+    const fn internal(name: &'static str, title: &'static str) -> Self {
+        Self::new(name, title, Code::Internal, 500)
     }
 
     /// Whether the asker can mend it.
     pub(super) fn is_askers(&self) -> bool {
-        self.status.is_client_error()
+        (400..500).contains(&self.status)
     }
 
     /// Whether the same call may succeed a moment later.
     fn may_retry(&self) -> bool {
-        self.status == StatusCode::SERVICE_UNAVAILABLE
+        self.status == 503
     }
 }
 
@@ -145,52 +165,35 @@ impl Kind {
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl ServeError {
-    /// The whole mapping.
+    /// The whole mapping, the store's part aside.
     pub(super) fn kind(&self) -> Kind {
-        use {Code as C, StatusCode as S};
-        let invalid = |name, title| Kind::new(name, title, C::InvalidArgument, S::BAD_REQUEST);
+        use Code as C;
         match self {
-            Self::Lookup(LookupError::Limit { .. }) => invalid("limit_too_high", "The limit exceeds the table's width"),
-            Self::Lookup(LookupError::TooLong { .. }) => invalid("list_too_long", "A list of clusters is too long"),
+            Self::Lookup(LookupError::Limit { .. }) => Kind::invalid("limit_too_high", "The limit is too high"),
+            Self::Lookup(LookupError::TooLong { .. }) => Kind::invalid("list_too_long", "A list is too long"),
             Self::InBatch { error, .. } => error.kind(),
-            Self::BatchTooLong { .. } => invalid("batch_too_long", "The batch is too long"),
-            Self::UnknownChannel { .. } => Kind::new("unknown_channel", "No such channel", C::NotFound, S::NOT_FOUND),
-            Self::NoTable => Kind::new("no_table", "No table yet", C::Unavailable, S::SERVICE_UNAVAILABLE),
-            Self::Malformed { .. } => invalid("malformed", "The request cannot be read"),
-            Self::ContentType { .. } => {
-                Kind::new("content_type", "Wrong content type", C::InvalidArgument, S::UNSUPPORTED_MEDIA_TYPE)
-            }
-            Self::TooLarge { .. } => {
-                Kind::new("too_large", "The message is too large", C::ResourceExhausted, S::PAYLOAD_TOO_LARGE)
-            }
-            Self::NoRoute { .. } => Kind::new("no_route", "Nothing is here", C::Unimplemented, S::NOT_FOUND),
-            Self::NoMethod { .. } => {
-                Kind::new("no_method", "Method not allowed", C::Unimplemented, S::METHOD_NOT_ALLOWED)
-            }
-            Self::Busy => Kind::new("busy", "The server is busy", C::ResourceExhausted, S::SERVICE_UNAVAILABLE),
-            Self::Timeout { .. } => {
-                Kind::new("timeout", "The call took too long", C::DeadlineExceeded, S::GATEWAY_TIMEOUT)
-            }
-            Self::Panicked => Kind::new("panicked", "Internal error", C::Internal, S::INTERNAL_SERVER_ERROR),
-            Self::Draining => Kind::new("draining", "Shutting down", C::Unavailable, S::SERVICE_UNAVAILABLE),
-            Self::Unauthenticated => {
-                Kind::new("unauthenticated", "No valid token", C::Unauthenticated, S::UNAUTHORIZED)
-            }
-            Self::ForeignHost { .. } => Kind::new("foreign_host", "Foreign host", C::PermissionDenied, S::FORBIDDEN),
+            Self::BatchTooLong { .. } => Kind::invalid("batch_too_long", "The batch is too long"),
+            Self::UnknownChannel { .. } => Kind::missing("unknown_channel", "No such channel"),
+            Self::NoTable => Kind::later("no_table", "No table yet"),
+            Self::Malformed { .. } => Kind::invalid("malformed", "The request cannot be read"),
+            Self::Panicked => Kind::internal("panicked", "Internal error"),
+            Self::Draining => Kind::later("draining", "Shutting down"),
             Self::Store(error) => store_kind(error),
-            Self::UnknownCluster { .. } => invalid("unknown_cluster", "No such cluster"),
-            Self::NotLive { .. } => Kind::new("not_live", "Not taken live", C::Internal, S::INTERNAL_SERVER_ERROR),
-            Self::NoRefresher => Kind::new("no_refresher", "No refresher", C::FailedPrecondition, S::CONFLICT),
-            Self::RefreshUnderWay { .. } => {
-                Kind::new("refresh_under_way", "A refresh is under way", C::Aborted, S::CONFLICT)
-            }
-            Self::NoRefreshUnderWay => {
-                Kind::new("no_refresh_under_way", "No refresh is under way", C::FailedPrecondition, S::CONFLICT)
-            }
-            Self::RefresherGone(_) => {
-                Kind::new("refresher_gone", "The refresher is away", C::Unavailable, S::SERVICE_UNAVAILABLE)
-            }
-            Self::Aborted => Kind::new("aborted", "Internal error", C::Internal, S::INTERNAL_SERVER_ERROR),
+            Self::UnknownCluster { .. } => Kind::invalid("unknown_cluster", "No such cluster"),
+            Self::NotLive { .. } => Kind::internal("not_live", "Not taken live"),
+            Self::NoRefresher => Kind::conflict("no_refresher", "No refresher"),
+            Self::NoRefreshUnderWay => Kind::conflict("no_refresh_under_way", "No refresh is under way"),
+            Self::RefresherGone(_) => Kind::later("refresher_gone", "The refresher is away"),
+            Self::Aborted => Kind::internal("aborted", "Internal error"),
+            Self::ContentType { .. } => Kind::new("content_type", "Wrong content type", C::InvalidArgument, 415),
+            Self::TooLarge { .. } => Kind::new("too_large", "The message is too large", C::ResourceExhausted, 413),
+            Self::NoRoute { .. } => Kind::new("no_route", "Nothing is here", C::Unimplemented, 404),
+            Self::NoMethod { .. } => Kind::new("no_method", "Method not allowed", C::Unimplemented, 405),
+            Self::Busy => Kind::new("busy", "The server is busy", C::ResourceExhausted, 503),
+            Self::Timeout { .. } => Kind::new("timeout", "The call took too long", C::DeadlineExceeded, 504),
+            Self::Unauthenticated => Kind::new("unauthenticated", "No valid token", C::Unauthenticated, 401),
+            Self::ForeignHost { .. } => Kind::new("foreign_host", "Foreign host", C::PermissionDenied, 403),
+            Self::RefreshUnderWay { .. } => Kind::new("refresh_under_way", "A refresh is under way", C::Aborted, 409),
         }
     }
 
@@ -213,22 +216,21 @@ impl ServeError {
 }
 
 fn store_kind(error: &StoreError) -> Kind {
-    use {Code as C, StatusCode as S};
-    let missing = |name, title| Kind::new(name, title, C::NotFound, S::NOT_FOUND);
-    let conflict = |name, title| Kind::new(name, title, C::FailedPrecondition, S::CONFLICT);
-    let invalid = |name, title| Kind::new(name, title, C::InvalidArgument, S::BAD_REQUEST);
-    let internal = |name, title| Kind::new(name, title, C::Internal, S::INTERNAL_SERVER_ERROR);
     match error {
-        StoreError::NoVersion { .. } => missing("unknown_version", "No such version"),
-        StoreError::NoChannel { .. } => missing("unknown_channel", "No such channel"),
-        StoreError::ChannelName { .. } => invalid("channel_name", "Not a channel's name"),
-        StoreError::NoteTooLong { .. } => invalid("note_too_long", "The note is too long"),
-        StoreError::Taxonomy { .. } => conflict("taxonomy_change", "Another taxonomy"),
-        StoreError::NothingBefore { .. } => conflict("nothing_before", "Nothing to roll back to"),
-        StoreError::NeverThere { .. } => conflict("never_there", "The channel was never there"),
-        StoreError::Table { .. } | StoreError::Exchanged { .. } => conflict("damaged_table", "The table is damaged"),
-        StoreError::Config { .. } | StoreError::Io { .. } => internal("store_failed", "The store failed"),
-        StoreError::Foreign { .. } | StoreError::Damaged { .. } => internal("damaged_store", "The store is damaged"),
+        StoreError::NoVersion { .. } => Kind::missing("unknown_version", "No such version"),
+        StoreError::NoChannel { .. } => Kind::missing("unknown_channel", "No such channel"),
+        StoreError::ChannelName { .. } => Kind::invalid("channel_name", "Not a channel's name"),
+        StoreError::NoteTooLong { .. } => Kind::invalid("note_too_long", "The note is too long"),
+        StoreError::Taxonomy { .. } => Kind::conflict("taxonomy_change", "Another taxonomy"),
+        StoreError::NothingBefore { .. } => Kind::conflict("nothing_before", "Nothing to roll back to"),
+        StoreError::NeverThere { .. } => Kind::conflict("never_there", "The channel was never there"),
+        StoreError::Table { .. } | StoreError::Exchanged { .. } => {
+            Kind::conflict("damaged_table", "The table is damaged")
+        }
+        StoreError::Config { .. } | StoreError::Io { .. } => Kind::internal("store_failed", "The store failed"),
+        StoreError::Foreign { .. } | StoreError::Damaged { .. } => {
+            Kind::internal("damaged_store", "The store is damaged")
+        }
     }
 }
 
@@ -281,17 +283,18 @@ impl IntoResponse for ServeError {
         let problem = Problem {
             kind: format!("urn:segue:problem:{}", kind.name),
             title: kind.title,
-            status: kind.status.as_u16(),
+            status: kind.status,
             detail: self.to_string(),
             field: self.field(),
         };
-        let mut response = (kind.status, Json(problem)).into_response();
+        let status = StatusCode::from_u16(kind.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if kind.may_retry() {
             headers.insert(header::RETRY_AFTER, RETRY_AFTER.as_secs().into());
         }
-        if kind.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response.extensions_mut().insert(kind);

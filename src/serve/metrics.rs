@@ -225,3 +225,17 @@ fn describe(recorder: &impl Recorder) {
     let help = "Seconds from a call's head to its answer's head, by API and method; a stream counts when it opens.";
     recorder.describe_histogram(KeyName::from_const_str(DURATION), Some(Unit::Seconds), help.into());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_other_modules_count_is_shown_once_installed() {
+        let metrics = Metrics::new();
+        metrics.install().unwrap();
+        metrics::counter!("segue_of_another_module_total").increment(3);
+        assert!(metrics.render().contains("segue_of_another_module_total 3"));
+        assert!(Metrics::new().install().is_err(), "once a process");
+    }
+}

@@ -68,7 +68,7 @@ pub(super) async fn observe(State(observer): State<Arc<Observer>>, request: Requ
     let mut call = observer.begin(&request);
     let mut response = next.run(request).await;
     call.series.answered(call.began);
-    if let Some(status) = response.extensions_mut().remove::<Status>().filter(|_| observer.face == Face::Grpc) {
+    if let Some(status) = response.extensions_mut().remove::<Status>() {
         response = sized(status, observer.max_message).into_http();
     }
     if let Some(kind) = kind_of(&response) {

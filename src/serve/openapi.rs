@@ -11,7 +11,9 @@ use super::http::{admin, lookup, ops};
     info(
         title = "Segue",
         description = "LLM recommendations from one immutable table. Lookups, probes and metrics are answered on \
-                       `serve.http_addr`, everything under `/admin/v1/` on `serve.admin_addr`."
+                       `serve.http_addr`, everything under `/admin/v1/` on `serve.admin_addr`, with \
+                       `authorization: Bearer TOKEN` where `serve.admin_token_file` is set. Every error is told as \
+                       problem details (RFC 9457)."
     ),
     paths(
         lookup::lookup,
