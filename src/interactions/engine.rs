@@ -1,12 +1,10 @@
 //! The engine that counts: DataFusion with a bounded pool of memory that spills to one directory.
 
-use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
+use datafusion::arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
-use datafusion::execution::memory_pool::FairSpillPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{SessionConfig, SessionContext};
 
@@ -14,6 +12,10 @@ use bytesize::ByteSize;
 
 use super::config::Config;
 use super::error::Error;
+use super::pool::HalvedPool;
+
+/// Spilled runs that one pass merges. Each takes a few batches of memory, whatever the size of the log.
+const MERGED_AT_ONCE: usize = 16;
 
 /// The memory and disk that a run may take, to explain what goes wrong with them.
 #[derive(Clone, Debug)]
@@ -32,10 +34,11 @@ impl Limits {
         let doing = "starting the engine";
         let disk = DiskManagerBuilder::default()
             .with_mode(DiskManagerMode::Directories(vec![self.spill.clone()]))
-            .with_max_temp_directory_size(u64::MAX);
+            .with_max_temp_directory_size(u64::MAX)
+            .with_max_spill_merge_fan_in(MERGED_AT_ONCE);
         let memory = usize::try_from(self.memory.0).unwrap_or(usize::MAX);
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_pool(Arc::new(FairSpillPool::new(memory)))
+            .with_memory_pool(HalvedPool::shared(memory))
             .with_disk_manager_builder(disk)
             .build_arc();
         let runtime = runtime.map_err(|e| self.spill_error(doing, &e))?;
@@ -48,7 +51,7 @@ impl Limits {
         let message = message(&error);
         match error.find_root() {
             DataFusionError::ResourcesExhausted(_) => Error::Memory { doing, limit: self.memory, message },
-            _ if is_disk_full(&error) => self.spill_error(doing, &error),
+            root if is_of_spilling(root) => self.spill_error(doing, &error),
             _ => Error::Engine { doing, message, source: Box::new(error) },
         }
     }
@@ -66,8 +69,9 @@ fn session_config(config: &Config, memory: usize) -> SessionConfig {
     options.sql_parser.enable_ident_normalization = false;
     // What a sort keeps aside for merging must fit the pool several times.
     let aside = options.execution.sort_spill_reservation_bytes;
-    options.execution.sort_spill_reservation_bytes = aside.min(memory / (8 * threads));
-    session
+    options.execution.sort_spill_reservation_bytes = aside.min(memory / (16 * threads));
+    // So must the batches of all runs that are merged at once.
+    session.with_batch_size((memory / (threads << 14)).clamp(128, 8192))
 }
 
 fn message(error: &DataFusionError) -> String {
@@ -77,14 +81,11 @@ fn message(error: &DataFusionError) -> String {
     }
 }
 
-fn is_disk_full(error: &DataFusionError) -> bool {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = cause {
-        let kind = error.downcast_ref::<io::Error>().map(io::Error::kind);
-        if matches!(kind, Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) {
-            return true;
-        }
-        cause = error.source();
+/// The log is read through errors of its own: what remains of input and output is spilling.
+fn is_of_spilling(root: &DataFusionError) -> bool {
+    match root {
+        DataFusionError::IoError(_) => true,
+        DataFusionError::ArrowError(arrow, _) => matches!(**arrow, ArrowError::IoError(..)),
+        _ => false,
     }
-    false
 }

@@ -16,6 +16,7 @@ mod files;
 mod log;
 mod mapping;
 mod parquet;
+mod pool;
 mod positive;
 mod report;
 mod rows;
