@@ -1,1 +1,3 @@
-//! t
+//! The integration tests: one binary, through public doors.
+
+mod store;
