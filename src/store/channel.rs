@@ -162,7 +162,7 @@ impl Store {
             }
             let (seq, at) = (moves.len() as u64 + 1, Utc::now());
             let next = Move { seq, action, version, blocklist, who: note.who.clone(), at, why: note.why.clone() };
-            if self.link_move(name, &next)? {
+            if self.add_move(name, &next)? {
                 return Ok(Channel::after(name, moves, next));
             }
         }

@@ -1,7 +1,7 @@
 //! A channel's folder: one file a move, never changed, numbered from 1 without holes.
 
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Store;
 use super::channel::Move;
@@ -52,23 +52,26 @@ impl Store {
     }
 
     /// Adds a move that nobody can have made before, durably; false if somebody was quicker.
-    pub(super) fn link_move(&self, name: &str, next: &Move) -> Result<bool, StoreError> {
+    pub(super) fn add_move(&self, name: &str, next: &Move) -> Result<bool, StoreError> {
         let private = unique_path(&self.drafts_dir(), "move");
-        write_json(&private, next)?;
-        let linked = self.make_folder(name).and_then(|()| {
-            let path = self.move_path(name, next.seq);
-            match std::fs::hard_link(&private, &path) {
-                Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(false),
-                made => made.map(|()| true).map_err(failed("making the file", &path)),
-            }
-        });
+        let added = write_json(&private, next).and_then(|()| self.link_move(name, next, &private));
         // One that stays is swept by gc.
         let _ = std::fs::remove_file(&private);
-        if linked? { sync_dir(&self.channels_dir().join(name)).map(|()| true) } else { Ok(false) }
+        added
+    }
+
+    fn link_move(&self, name: &str, next: &Move, private: &Path) -> Result<bool, StoreError> {
+        self.make_folder(name)?;
+        let path = self.move_path(name, next.seq);
+        match std::fs::hard_link(private, &path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(false),
+            linked => linked.map_err(failed("making the file", &path))?,
+        }
+        sync_dir(&self.channel_dir(name)).map(|()| true)
     }
 
     fn make_folder(&self, name: &str) -> Result<(), StoreError> {
-        let dir = self.channels_dir().join(name);
+        let dir = self.channel_dir(name);
         match std::fs::create_dir(&dir) {
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
             made => made.map_err(failed("making the folder", &dir)).and_then(|()| sync_dir(&self.channels_dir())),
@@ -76,12 +79,16 @@ impl Store {
     }
 
     fn seqs(&self, name: &str) -> Result<Vec<u64>, StoreError> {
-        let dir = self.channels_dir().join(name);
+        let dir = self.channel_dir(name);
         Ok(if_present(numbers(&dir, SUFFIX, "a move (<number>.json)"))?.unwrap_or_default())
     }
 
     fn move_path(&self, name: &str, seq: u64) -> PathBuf {
-        self.channels_dir().join(name).join(format!("{seq}{SUFFIX}"))
+        self.channel_dir(name).join(format!("{seq}{SUFFIX}"))
+    }
+
+    fn channel_dir(&self, name: &str) -> PathBuf {
+        self.channels_dir().join(name)
     }
 }
 

@@ -98,3 +98,38 @@ fn too_much_to_lock(error: Errno, len: usize) -> io::Error {
     let remedy = "raise RLIMIT_MEMLOCK (ulimit -l; LimitMEMLOCK= in a systemd unit), or use residence = \"mapped\"";
     io::Error::new(source.kind(), format!("{source}: {len} bytes cannot be locked in memory; {remedy}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mapping(bytes: &[u8]) -> Mapping {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("source");
+        std::fs::write(&path, bytes).unwrap();
+        let source = std::fs::File::open(&path).unwrap();
+        Mapping::of(&PrivateFile::copy(&source, dir.path()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn bytes_stay_through_populating_locking_and_giving_back() {
+        // Two whole steps and a rest that is no multiple of a page.
+        let bytes: Vec<u8> = (0..2 * STEP + 12_345).map(|at| (at % 251) as u8).collect();
+        let mut mapping = mapping(&bytes);
+        mapping.populate().unwrap();
+        mapping.steps().for_each(|step| mapping.touch(step));
+        assert!(mapping.as_ref() == bytes);
+        mapping.lock().unwrap_or_else(|error| assert!(error.to_string().contains("RLIMIT_MEMLOCK"), "{error}"));
+        mapping.steps().for_each(|step| mapping.release(step));
+        assert!(mapping.as_ref() == bytes);
+    }
+
+    #[test]
+    fn steps_cover_everything_once() {
+        for len in [0, 1, STEP - 1, STEP, STEP + 1, 3 * STEP] {
+            let steps: Vec<_> = mapping(&vec![1; len]).steps().collect();
+            assert_eq!(steps.iter().map(Range::len).sum::<usize>(), len);
+            assert!(steps.windows(2).all(|pair| pair[0].end == pair[1].start && pair[0].len() == STEP));
+        }
+    }
+}

@@ -57,3 +57,31 @@ fn unlinked(dir: &Path) -> io::Result<File> {
         _ => Ok(file),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Mapping;
+    use super::*;
+
+    #[test]
+    fn a_copy_has_no_name_and_does_not_follow_its_source() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("source");
+        std::fs::write(&path, [7; 10_000]).unwrap();
+        let copy = PrivateFile::copy(&File::open(&path).unwrap(), dir.path()).unwrap();
+        let mapping = Mapping::of(&copy).unwrap();
+        std::fs::write(&path, [8; 10]).unwrap();
+        copy.drop_cache().unwrap();
+        drop(copy);
+        assert_eq!(mapping.as_ref(), [7; 10_000]);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn without_unnamed_files_the_name_is_gone_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = unlinked(dir.path()).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert_eq!(file.metadata().unwrap().len(), 0);
+    }
+}

@@ -1,5 +1,8 @@
 //! Behaviour through public doors, in one binary so that it links once.
 
+// What helpers unwrap is the test's own set-up.
+#![allow(clippy::unwrap_used)]
+
 #[cfg(feature = "refresher")]
 mod count;
 mod imports;
@@ -7,5 +10,6 @@ mod lookup;
 mod serve;
 #[cfg(feature = "refresher")]
 mod simulate;
+mod store;
 mod support;
 mod table;

@@ -1,0 +1,8 @@
+//! The store through its public doors.
+
+mod channels;
+mod crash;
+mod fixture;
+mod limits;
+mod live;
+mod versions;
