@@ -110,7 +110,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_costs_one_call_and_is_counted() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let answer = call(router(Face::Http, &metrics), "/fails").await;
         assert_eq!(answer.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let answer = call(router(Face::Grpc, &metrics), "/fails").await;
@@ -124,7 +124,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_slow_call_is_given_up() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         assert_eq!(call(router(Face::Http, &metrics), "/sleeps").await.status(), StatusCode::GATEWAY_TIMEOUT);
         assert_eq!(call(router(Face::Grpc, &metrics), "/sleeps").await.headers()["grpc-status"], "4");
     }

@@ -51,9 +51,9 @@ struct Inner {
     panics: Counter,
 }
 
-impl Metrics {
+impl Default for Metrics {
     /// A registry of its own. [`Metrics::install`] opens it to the rest of the process.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let builder =
             PrometheusBuilder::new().set_buckets_for_metric(Matcher::Full(DURATION.into()), &DURATION_BUCKETS);
         let recorder = builder.expect("only an empty list of buckets is refused").build_recorder();
@@ -72,7 +72,9 @@ impl Metrics {
             recorder: Arc::new(recorder),
         }))
     }
+}
 
+impl Metrics {
     /// Makes this the process's registry, so that what other modules count is shown by `/metrics` too. Once a process.
     pub fn install(&self) -> Result<(), SetRecorderError<Arc<PrometheusRecorder>>> {
         metrics::set_global_recorder(Arc::clone(&self.0.recorder))
@@ -232,10 +234,10 @@ mod tests {
 
     #[test]
     fn what_other_modules_count_is_shown_once_installed() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         metrics.install().unwrap();
         metrics::counter!("segue_of_another_module_total").increment(3);
         assert!(metrics.render().contains("segue_of_another_module_total 3"));
-        assert!(Metrics::new().install().is_err(), "once a process");
+        assert!(Metrics::default().install().is_err(), "once a process");
     }
 }

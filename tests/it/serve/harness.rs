@@ -57,7 +57,7 @@ pub(super) async fn start_with(config: Config, refresh: Option<RefreshControl>, 
         reloader: watcher.reloader(),
         store: store.clone(),
         refresh,
-        metrics: Metrics::new(),
+        metrics: Metrics::default(),
     };
     let (stop, stopped) = oneshot::channel();
     let ended = tokio::spawn(async move { run(listeners, backend, async { drop(stopped.await) }).await.unwrap() });
