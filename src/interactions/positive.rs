@@ -37,7 +37,9 @@ impl Positive {
             known: source.known(near),
         };
         let mut types: Types = source.columns.iter().map(|c| (c.name.clone(), c.seen.clone())).collect();
-        let planned = |types: &Types| plan(state, expression, types).map_err(|e| refused(problem(&e), &missing(&e)));
+        let planned = |types: &Types| {
+            plan(state, expression, types).map_err(|e| refused(problem(&e), &missing(&e).unwrap_or_default()))
+        };
         let (draft, schema) = planned(&types)?;
         types.extend(compared_with_numbers(&draft, &schema).into_iter().map(|name| (name, DataType::Float64)));
         let (expr, schema) = planned(&types)?;
@@ -129,21 +131,18 @@ fn substituted(expr: Expr, casts: &BTreeMap<String, Expr>) -> Result<Expr, DataF
 }
 
 fn problem(error: &DataFusionError) -> String {
-    match error.find_root() {
-        DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
-            SchemaError::FieldNotFound { field, .. } => format!("the log has no column `{}`", field.name),
-            other => other.to_string(),
-        },
-        other => other.strip_backtrace(),
+    match (error.find_root(), missing(error)) {
+        (_, Some(column)) => format!("the log has no column `{column}`"),
+        (DataFusionError::SQL(parser, _), _) => parser.to_string(),
+        (other, _) => other.strip_backtrace(),
     }
 }
 
-fn missing(error: &DataFusionError) -> String {
-    match error.find_root() {
-        DataFusionError::SchemaError(schema, _) => match schema.as_ref() {
-            SchemaError::FieldNotFound { field, .. } => field.name.clone(),
-            _ => String::new(),
-        },
-        _ => String::new(),
+/// The column that an expression names but the log lacks.
+fn missing(error: &DataFusionError) -> Option<String> {
+    let DataFusionError::SchemaError(schema, _) = error.find_root() else { return None };
+    match schema.as_ref() {
+        SchemaError::FieldNotFound { field, .. } => Some(field.name.clone()),
+        _ => None,
     }
 }

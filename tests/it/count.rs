@@ -1,6 +1,7 @@
 //! Counting: against known figures, a naive model, and bad input.
 
 mod bad;
+mod edges;
 mod files;
 mod known;
 mod model;

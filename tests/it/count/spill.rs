@@ -11,13 +11,13 @@ use segue::interactions::{ByteSize, Config, Error, Log, Sequence, Window};
 use super::files::write_parquet;
 use super::{config, rows, run, taxonomy};
 
-const CLUSTERS: u32 = 60;
+const CLUSTERS: u32 = 40;
 /// A few per cent of what the log takes in the engine.
-const LITTLE: ByteSize = ByteSize(4 << 20);
+const LITTLE: ByteSize = ByteSize(2 << 20);
 
-/// A log of 5,000 users with 30 interactions each.
+/// A log of 2,500 users with 30 interactions each.
 fn write_log(directory: &Path) -> Config {
-    const USERS: i64 = 5_000;
+    const USERS: i64 = 2_500;
     let events = 0..USERS * 30;
     let clusters = events.clone().map(|at| mixed(at) % i64::from(CLUSTERS));
     let times = events.clone().map(|at| Some(at / USERS * 3_600_000 + mixed(-at) % 3_600_000));
