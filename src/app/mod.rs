@@ -8,7 +8,7 @@ use std::ffi::OsString;
 
 use crate::config::Config;
 use crate::serve::{self, Backend, Drained, Listeners, Metrics, StartError};
-use crate::store::live::{Live, Watcher};
+use crate::store::live::{Live, Watcher, describe_metrics};
 use crate::store::{Store, StoreError};
 
 pub use signals::asked_to_stop;
@@ -46,9 +46,10 @@ impl App {
     /// refresher; without them none is run.
     pub async fn start(config: &Config, refresher: Option<Vec<OsString>>) -> Result<Self, AppError> {
         let listeners = serve::bind(&config.serve).await?;
-        let counted = Metrics::new();
+        let counted = Metrics::default();
         counted.install().map_err(|_| AppError::Recorder)?;
         metrics::describe();
+        describe_metrics();
         let store = Store::open(&config.store)?;
         let (watcher, live) = Watcher::start(store.clone(), config.serve.live())?;
         let (supervisor, refresh) = refresher.map(Supervisor::new).unzip();

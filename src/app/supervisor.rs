@@ -48,7 +48,7 @@ enum Ended {
 impl Supervisor {
     /// `args` make this binary the refresher.
     pub(super) fn new(args: Vec<OsString>) -> (Self, RefreshControl) {
-        let (events, watching) = watch::channel(RunEvent::default());
+        let (events, watching) = watch::channel(RunEvent { at: Utc::now(), ..RunEvent::default() });
         let (sender, commands) = mpsc::channel(16);
         let control = RefreshControl { commands: sender, events: watching };
         (Self { args, events, commands, crashes: 0 }, control)
@@ -77,7 +77,7 @@ impl Supervisor {
         loop {
             tokio::select! {
                 event = refresher.next_event() => match event {
-                    Some(event) => self.tell(event),
+                    Some(event) => self.tell(self.merged(event)),
                     None => return Ended::Crashed(refresher.process.wait().await),
                 },
                 Some(command) = self.commands.recv() => {
@@ -98,6 +98,14 @@ impl Supervisor {
                     let _ = answer.send(said);
                 }
             }
+        }
+    }
+
+    /// A refresher that was just started knows of no run: how the last one ended stays told.
+    fn merged(&self, event: RunEvent) -> RunEvent {
+        match event.state {
+            RunState::Idle => RunEvent { next: event.next, ..self.events.borrow().clone() },
+            _ => event,
         }
     }
 
@@ -174,7 +182,8 @@ impl Refresher {
     fn start(args: &[OsString]) -> std::io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut process = command.kill_on_drop(true).spawn()?;
+        // A group of its own: Ctrl-C in a terminal is for the server, which ends it in its own time.
+        let mut process = command.process_group(0).kill_on_drop(true).spawn()?;
         let missing = || std::io::Error::other("its pipes are missing");
         let stdin = process.stdin.take().ok_or_else(missing)?;
         let lines = BufReader::new(process.stdout.take().ok_or_else(missing)?).lines();

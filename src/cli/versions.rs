@@ -172,7 +172,7 @@ fn moves(common: &Common, store: &Store, name: &str) -> anyhow::Result<()> {
         vec![
             step.seq.to_string(),
             step.at.format("%F %T").to_string(),
-            format!("{:?}", step.action).to_lowercase(),
+            step.action.to_string(),
             step.version.to_string(),
             step.blocklist.len().to_string(),
             step.who.clone(),

@@ -27,10 +27,10 @@ const SHED: &str = "segue_shed_total";
 const PANICS: &str = "segue_panics_total";
 const BUILD: &str = "segue_build_info";
 
-/// Seconds, from what a lookup takes within the process to what only trouble takes.
-const DURATION_BUCKETS: [f64; 20] = [
+/// Seconds, from what a lookup takes within the process to what a large table's swap takes.
+const DURATION_BUCKETS: [f64; 22] = [
     2.5e-6, 5e-6, 1e-5, 2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
-    2.5, 10.0,
+    2.5, 10.0, 30.0, 100.0,
 ];
 
 /// How often the recorder folds observed durations into its buckets; they take memory until then.
@@ -55,7 +55,7 @@ impl Default for Metrics {
     /// A registry of its own. [`Metrics::install`] opens it to the rest of the process.
     fn default() -> Self {
         let builder =
-            PrometheusBuilder::new().set_buckets_for_metric(Matcher::Full(DURATION.into()), &DURATION_BUCKETS);
+            PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), &DURATION_BUCKETS);
         let recorder = builder.expect("only an empty list of buckets is refused").build_recorder();
         describe(&recorder);
         let build = [Label::from_static_parts("version", env!("CARGO_PKG_VERSION"))];

@@ -1,6 +1,7 @@
 //! Named pointers to versions: published to, rolled back, and with a history that nobody can lose a move of.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use chrono::{DateTime, Utc};
 use rustix::fs::FlockOperation;
@@ -42,6 +43,16 @@ pub enum Action {
     Rollback,
     /// The channel stayed; its blocklist changed.
     Blocklist,
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Publish => "publish",
+            Self::Rollback => "rollback",
+            Self::Blocklist => "blocklist",
+        })
+    }
 }
 
 /// One file of a channel's history: the whole state after the move, and how it came about.

@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// The predictor of tables that hold counted successors only.
-pub const LINEAGE_DEFAULT_PREDICTOR: &str = "retrieved";
-
 /// Written as JSON inside the archive, so that later builds can add fields without a new format: an unknown field is
 /// ignored, a missing one takes its default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +33,7 @@ impl Default for Lineage {
         Self {
             created: DateTime::UNIX_EPOCH,
             creator: concat!("segue ", env!("CARGO_PKG_VERSION")).into(),
-            predictor: LINEAGE_DEFAULT_PREDICTOR.into(),
+            predictor: "retrieved".into(),
             model: None,
             prompt_hash: None,
             window_from: None,

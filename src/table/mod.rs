@@ -20,6 +20,6 @@ mod verify;
 pub use build::{BuildLimits, Shape, TableBuilder};
 pub use config::{Config, MinCount};
 pub use error::{BuildError, OpenError, VerifyError};
-pub use lineage::{LINEAGE_DEFAULT_PREDICTOR, Lineage};
+pub use lineage::Lineage;
 pub use read::{Row, SectionSummary, Table};
 pub use row::{Candidate, Entry, Score, Source};

@@ -1,7 +1,5 @@
 //! The simulator: the same bytes for the same seed, and logs that follow the truth they tell.
 
-#![allow(clippy::unwrap_used)]
-
 mod files;
 mod truth;
 mod users;

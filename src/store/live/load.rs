@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::super::error::failed;
 use super::super::{Mapping, Store, StoreError};
 use super::Residence;
+use super::metrics::{REFUSED, SWAP_SECONDS};
 use crate::ids::VersionId;
 use crate::table::Table;
 
@@ -74,7 +75,7 @@ impl Loads {
             Ok(table) => {
                 self.refusals.remove(&version);
                 let seconds = began.map_or(0.0, |began| began.elapsed().as_secs_f64());
-                metrics::histogram!("segue_swap_seconds").record(seconds);
+                metrics::histogram!(SWAP_SECONDS).record(seconds);
                 Some((version, table))
             }
             Err(error) => {
@@ -100,7 +101,7 @@ impl Loads {
     }
 
     fn refuse(&mut self, version: VersionId, reason: String) {
-        metrics::counter!("segue_swap_refused_total").increment(1);
+        metrics::counter!(REFUSED).increment(1);
         let before = self.refusals.remove(&version);
         if before.as_ref().is_none_or(|before| before.reason != reason) {
             tracing::error!(%version, reason, "the version is refused; what is live stays");

@@ -9,6 +9,7 @@
 
 mod heads;
 mod load;
+mod metrics;
 mod retire;
 mod swap;
 mod watch;
@@ -26,6 +27,7 @@ use crate::ids::{ClusterId, VersionId};
 use crate::lookup::ClusterSet;
 use crate::table::Table;
 
+pub use metrics::describe_metrics;
 pub use watch::{ReloadReport, Reloader, Watcher};
 
 /// How tables are kept in memory.

@@ -7,6 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::super::Mapping;
+use super::metrics::LIVE_TABLES;
 use crate::table::Table;
 
 /// How often the retirer looks whether the last request has let go.
@@ -57,6 +58,6 @@ fn next(retired: &Receiver<Arc<Table<Mapping>>>, nothing_waits: bool) -> Result<
 /// Drops the table if this is the last reference to it, and gives the reference back if it is not.
 fn release(table: Arc<Table<Mapping>>) -> Result<(), Arc<Table<Mapping>>> {
     drop(Arc::try_unwrap(table)?);
-    metrics::gauge!("segue_live_tables").decrement(1.0);
+    metrics::gauge!(LIVE_TABLES).decrement(1.0);
     Ok(())
 }

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 
 use super::super::Mapping;
 use super::heads::{Head, Heads};
+use super::metrics::{LIVE_TABLES, LIVE_VERSION, SWAPS};
 use super::retire::Retirer;
 use super::{LiveChannels, Snapshot};
 use crate::ids::VersionId;
@@ -28,7 +29,7 @@ impl Swap {
 
     /// Takes a table that was loaded.
     pub(super) fn insert(&mut self, version: VersionId, table: Table<Mapping>) {
-        metrics::gauge!("segue_live_tables").increment(1.0);
+        metrics::gauge!(LIVE_TABLES).increment(1.0);
         if let Some(same) = self.tables.insert(version, Arc::new(table)) {
             self.retirer.retire(same);
         }
@@ -97,8 +98,8 @@ fn tell(before: &LiveChannels, now: &Snapshot) {
         tracing::info!(channel, %version, blocked = now.blocked.len(), "the blocklist changed");
         return;
     }
-    metrics::counter!("segue_swaps_total").increment(1);
+    metrics::counter!(SWAPS).increment(1);
     // Versions count up from 1: a float holds all that will ever be.
-    metrics::gauge!("segue_live_version", "channel" => channel.clone()).set(version.0 as f64);
+    metrics::gauge!(LIVE_VERSION, "channel" => channel.clone()).set(version.0 as f64);
     tracing::info!(channel, %version, was = was.map(tracing::field::display), "swapped in");
 }

@@ -5,8 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytesize::ByteSize;
 use datafusion::arrow::array::{ArrayRef, Int64Array, TimestampMillisecondArray};
-use segue::interactions::{ByteSize, Config, Error, Log, Sequence, Window};
+use segue::interactions::{Config, Error, Log, Sequence, Window};
 
 use super::files::write_parquet;
 use super::{config, rows, run, taxonomy};
@@ -28,7 +29,7 @@ fn write_log(directory: &Path) -> Config {
     ];
     let path = directory.join("log.parquet");
     write_parquet(&path, columns);
-    Config { spill: Some(directory.to_owned()), ..config(&path) }
+    Config { spill_dir: Some(directory.to_owned()), ..config(&path) }
 }
 
 /// A well-mixed number from 0 on.
@@ -68,7 +69,7 @@ fn only_little_memory_needs_the_spill_directory_and_its_loss_is_named() {
         for (memory, spills) in [(Config::default().memory, false), (LITTLE, true)] {
             let spill = directory.path().join("spill");
             fs::create_dir(&spill).unwrap();
-            let config = Config { spill: Some(spill.clone()), memory, ..base.clone() };
+            let config = Config { spill_dir: Some(spill.clone()), memory, ..base.clone() };
             let log = Log::open(&config, &taxonomy(CLUSTERS)).await.unwrap();
             fs::remove_dir_all(&spill).unwrap();
             let counted = rows(&log, 2, &Window::default()).await;
@@ -87,6 +88,6 @@ fn a_spill_directory_that_cannot_be_is_refused_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let base = write_log(directory.path());
     let spill = directory.path().join("log.parquet").join("below a file");
-    let error = run(count(&Config { spill: Some(spill.clone()), ..base })).unwrap_err().to_string();
+    let error = run(count(&Config { spill_dir: Some(spill.clone()), ..base })).unwrap_err().to_string();
     assert!(error.contains(&spill.display().to_string()) && error.contains("[interactions] spill"), "{error}");
 }

@@ -4,7 +4,7 @@ use std::io::{Seek, Write};
 
 use segue::ids::VersionId;
 use segue::store::{Config, Provenance, Store, StoreError};
-use segue::table::{LINEAGE_DEFAULT_PREDICTOR, Table};
+use segue::table::Table;
 
 use super::fixture::*;
 
@@ -24,7 +24,7 @@ fn versions_count_up_and_say_what_they_hold() {
     assert_eq!(manifest.table_bytes, bytes.len() as u64);
     assert_eq!(manifest.checksum, format!("{:016x}", table.checksum()));
     assert_eq!(manifest.taxonomy_hash, table.taxonomy().hash());
-    assert_eq!(manifest.lineage.predictor, LINEAGE_DEFAULT_PREDICTOR);
+    assert_eq!(manifest.lineage.predictor, "retrieved");
     assert_eq!((manifest.creator.as_str(), manifest.reason.as_str()), ("tester", "marker 2"));
     assert!(listing(&dir.path().join("drafts")).is_empty());
 }
