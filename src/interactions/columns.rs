@@ -13,7 +13,9 @@ pub(super) fn known<'a>(wanted: &str, columns: impl IntoIterator<Item = &'a str>
         listed.push_str(", ...");
     }
     match nearest(wanted, &columns) {
-        _ if columns.is_empty() => "it has no columns".to_owned(),
+        _ if columns.is_empty() => {
+            "it has none at all: expected CSV under a header, or JSON with one object a line".to_owned()
+        }
         Some(near) => format!("did you mean `{near}`? The columns are {listed}"),
         None => format!("the columns are {listed}"),
     }
@@ -40,7 +42,7 @@ mod tests {
         assert_eq!(known("user_id", ["time", "userid"]), "did you mean `userid`? The columns are `time`, `userid`");
         assert_eq!(known("user_id", ["x"]), "the columns are `x`");
         assert_eq!(known("Rating", ["rating", "r"]), "did you mean `rating`? The columns are `rating`, `r`");
-        assert_eq!(known("x", []), "it has no columns");
+        assert!(known("x", []).starts_with("it has none at all"));
         assert!(known("x", (0..99).map(|_| "y")).ends_with(", ..."));
     }
 }

@@ -68,7 +68,7 @@ impl Log {
         let path = config.path.clone();
         let source = tokio::task::spawn_blocking(move || Source::open(&path)).await;
         let source = source.map_err(|e| limits.error("opening the log", std::io::Error::other(e).into()))??;
-        let rows = Rows::new(&context, config, &source, taxonomy).await?;
+        let rows = Rows::new(&context, &limits, config, &source, taxonomy).await?;
         let positives = rows.positives().map(|rows| rows.into_view());
         let registered = positives.and_then(|view| context.register_table("positives", view));
         registered.map_err(|e| limits.error("opening the log", e))?;
@@ -151,7 +151,7 @@ impl Log {
 fn span_of(batch: &RecordBatch) -> Option<Span> {
     let bound = |column: usize| {
         let instants = batch.column(column).as_primitive::<TimestampNanosecondType>();
-        let known = instants.len() > 0 && instants.is_valid(0);
+        let known = !instants.is_empty() && instants.is_valid(0);
         known.then(|| DateTime::from_timestamp_nanos(instants.value(0)))
     };
     Some(Span { first: bound(0)?, newest: bound(1)? })

@@ -9,6 +9,7 @@ use datafusion::logical_expr::{Expr, ident, lit, when};
 use datafusion::prelude::{DataFrame, SessionContext};
 
 use super::config::Config;
+use super::engine::Limits;
 use super::error::Error;
 use super::mapping::{self, CLUSTER, KEY};
 use super::positive::Positive;
@@ -38,10 +39,12 @@ pub(super) struct Rows {
 impl Rows {
     pub(super) async fn new(
         context: &SessionContext,
+        limits: &Limits,
         config: &Config,
         source: &Source,
         taxonomy: &Taxonomy,
     ) -> Result<Self, Error> {
+        let failed = |e| limits.error("opening the log", e);
         let user = user(source, config)?;
         let (time, instant) = instant(source, config)?;
         let positive = match &config.positive {
@@ -49,21 +52,14 @@ impl Rows {
             None => Positive::every(),
         };
         let named = Named::find(source, config)?;
-        let mapping = named.mapping(context, config, taxonomy).await?;
-        let table = joined(context, source, mapping, named.key.clone(), instant);
-        let table = table.map_err(|e| Error::Engine {
-            doing: "opening the log",
-            message: e.strip_backtrace(),
-            source: Box::new(e),
-        })?;
-        let mut checks = vec![(Reason::NoUser, ident(&user.name).is_not_null())];
-        if source.table.schema().column_with_name(BROKEN).is_some() {
-            checks.insert(0, (Reason::BrokenLine, ident(BROKEN).is_null()));
-        }
-        checks.push((Reason::NoTimestamp, ident(&time.name).is_not_null()));
-        checks.push((Reason::UnreadableTimestamp, time::is_readable(&ident(INSTANT))));
-        checks.extend(named.checks());
-        checks.push((Reason::UnreadableEngagement, positive.is_readable));
+        let mapping = match &config.items {
+            Some(items) if named.is_item => {
+                mapping::of_items(context, items, &config.columns, &named.key_type(), taxonomy).await?
+            }
+            _ => mapping::of_clusters(context, taxonomy).map_err(failed)?,
+        };
+        let table = joined(context, source, mapping, named.key.clone(), instant).map_err(failed)?;
+        let checks = checks(source, user, time, &named, positive.is_readable);
         let mut read = vec![user.name.clone(), named.column.name.clone(), time.name.clone()];
         read.extend(positive.columns.into_iter().filter(|name| !read.contains(name)).collect::<Vec<_>>());
         Ok(Self { table, checks, is_positive: positive.is_positive, read, user: user.name.clone() })
@@ -98,6 +94,21 @@ impl Rows {
         let case = first.map(|first| faults.fold(first, |mut case, (fails, at)| case.when(fails, at)));
         case.ok_or_else(|| DataFusionError::Plan("no checks".to_owned()))?.end()
     }
+}
+
+/// What a good row fulfils, in the order of [`Reason`].
+fn checks(source: &Source, user: &Column, time: &Column, named: &Named<'_>, is_readable: Expr) -> Vec<(Reason, Expr)> {
+    let has_lines = source.table.schema().column_with_name(BROKEN).is_some();
+    let mut checks = Vec::new();
+    if has_lines {
+        checks.push((Reason::BrokenLine, ident(BROKEN).is_null()));
+    }
+    checks.push((Reason::NoUser, ident(&user.name).is_not_null()));
+    checks.push((Reason::NoTimestamp, ident(&time.name).is_not_null()));
+    checks.push((Reason::UnreadableTimestamp, time::is_readable(&ident(INSTANT))));
+    checks.extend(named.checks());
+    checks.push((Reason::UnreadableEngagement, is_readable));
+    checks
 }
 
 /// The log, with the instant of each row, joined to the mapping. The mapping stands left: that side is held in memory.
@@ -167,21 +178,9 @@ impl<'a> Named<'a> {
         Ok(Self { column, key, is_item })
     }
 
-    async fn mapping(
-        &self,
-        context: &SessionContext,
-        config: &Config,
-        taxonomy: &Taxonomy,
-    ) -> Result<DataFrame, Error> {
-        let key = if self.column.stored.is_string() { DataType::Utf8View } else { DataType::Int64 };
-        match &config.items {
-            Some(items) if self.is_item => mapping::of_items(context, items, &config.columns, &key, taxonomy).await,
-            _ => mapping::of_clusters(context, taxonomy).map_err(|e| Error::Engine {
-                doing: "loading the clusters",
-                message: e.strip_backtrace(),
-                source: Box::new(e),
-            }),
-        }
+    /// The type of the mapping's keys.
+    fn key_type(&self) -> DataType {
+        if self.column.stored.is_string() { DataType::Utf8View } else { DataType::Int64 }
     }
 
     fn checks(&self) -> Vec<(Reason, Expr)> {

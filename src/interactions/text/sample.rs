@@ -16,7 +16,7 @@ const ROWS_A_FILE: (usize, usize) = (100, 10_000);
 
 /// What the columns of a text log are.
 pub(in crate::interactions) struct Sample {
-    /// The fields of each file that has any.
+    /// The fields of each file that holds anything.
     files: Vec<(PathBuf, Vec<String>)>,
     /// Every field, in the order of first appearance, with the values seen in it.
     fields: Vec<(String, Tally)>,
@@ -29,8 +29,8 @@ pub(in crate::interactions) fn sample(format: Format, files: &[LogFile]) -> Resu
     let mut sample = Sample { files: Vec::new(), fields: Vec::new() };
     for file in files {
         let names = names(&file.path, format, rows)?;
-        sample.look_into(&file.path, format, &names, rows)?;
-        if !names.is_empty() {
+        let found = sample.look_into(&file.path, format, &names, rows)?;
+        if !names.is_empty() || found > 0 {
             sample.files.push((file.path.clone(), names));
         }
     }
@@ -62,18 +62,19 @@ impl Sample {
         self.fields.iter().find(|(field, _)| field == name).map(|&(_, tally)| tally)
     }
 
-    /// The fields of the file at `path`, unless it has none.
+    /// The fields of the file at `path`, unless it holds nothing.
     pub(in crate::interactions) fn names(&self, path: &Path) -> Option<&[String]> {
         self.files.iter().find(|(file, _)| file == path).map(|(_, names)| names.as_slice())
     }
 
-    fn look_into(&mut self, path: &Path, format: Format, names: &[String], rows: usize) -> Result<(), Error> {
+    /// Adds what the first rows hold; returns how many there were.
+    fn look_into(&mut self, path: &Path, format: Format, names: &[String], rows: usize) -> Result<usize, Error> {
         let mut reader = open(path, format, names)?;
         let slots: Vec<usize> = names.iter().map(|name| self.slot(name)).collect();
         let mut row = Row::default();
-        for _ in 0..rows {
+        for found in 0..rows {
             if !reader.read(&mut row).map_err(|e| read_error(path, row.line, e))? {
-                break;
+                return Ok(found);
             }
             for (field, &slot) in slots.iter().enumerate() {
                 if let (Some(value), Some((_, tally))) = (row.get(field), self.fields.get_mut(slot)) {
@@ -81,7 +82,7 @@ impl Sample {
                 }
             }
         }
-        Ok(())
+        Ok(rows)
     }
 
     fn slot(&mut self, name: &str) -> usize {

@@ -54,6 +54,8 @@ fn missing_columns_are_named_with_file_and_nearest_name() {
     refused(&config, &["a.csv has no column `cluster_id`", "`items`", "did you mean `cluster`?"]);
     let (_dir, config) = logs(&[("a.jsonl", "{\"user\": 1, \"cluster_id\": 1, \"timestamp\": 1}\n")]);
     refused(&config, &["a.jsonl has no column `user_id`", "`timestamp`, `user`"]);
+    let (_dir, config) = logs(&[("a.json", "[\n{\n\"user_id\": 1\n}\n]\n")]);
+    refused(&config, &["a.json has no column `user_id`", "JSON with one object a line"]);
     let directory = tempfile::tempdir().unwrap();
     write_parquet(&directory.path().join("a.parquet"), vec![("user_id", Arc::new(Int64Array::from(vec![1])))]);
     refused(&super::config(directory.path()), &["a.parquet has no column `timestamp` (columns.timestamp)"]);
@@ -204,7 +206,7 @@ fn emptiness_is_named() {
 
 #[test]
 fn a_quiet_day_without_a_header_is_no_error_and_columns_may_change_places() {
-    let swapped = "rating,timestamp,cluster_id,user_id,new\n9,5,4,1,x\n";
+    let swapped = "\u{feff}rating,timestamp,cluster_id,user_id,new\n9,5,4,1,x\n";
     let (_dir, config) = logs(&[("a.csv", GOOD), ("b.csv", ""), ("c.csv", swapped)]);
     run(async {
         let log = Log::open(&positive("rating >= 8", config), &taxonomy(10)).await.unwrap();
@@ -250,6 +252,15 @@ fn files_of_one_log_may_widen_a_type_but_not_change_it() {
         ]);
     write("e.parquet", Arc::new(nested));
     refused(&super::config(directory.path()), &["column `user_id`", "e.parquet"]);
+}
+
+#[test]
+fn a_record_without_end_is_refused_before_it_fills_the_memory() {
+    let array = format!("[{}]", "{\"user_id\": 1},".repeat(2 << 20));
+    let (_dir, config) = logs(&[("a.json", &array)]);
+    refused(&config, &["a.json", "longer than 16 MiB"]);
+    let (_dir, config) = logs(&[("a.csv", &format!("{GOOD}\"{}", "1,1,1,1\n".repeat(3 << 20)))]);
+    refused(&config, &["a.csv", "longer than 16 MiB", "after line 4"]);
 }
 
 fn with_items(items: &str, log: &str) -> (TempDir, Config) {

@@ -1,7 +1,6 @@
 //! Figures that an independent script found in the development data.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 use futures::TryStreamExt;
 use segue::interactions::{
@@ -42,7 +41,7 @@ fn known_span() -> (String, String) {
 #[test]
 fn items_joined_to_their_clusters_count_the_same() {
     let Some((direct, taxonomy)) = movietweetings() else { return };
-    let mut by_item = Config { items: Some(PathBuf::from(shared("items.csv").unwrap())), ..direct.clone() };
+    let mut by_item = Config { items: Some(shared("items.csv").unwrap()), ..direct.clone() };
     by_item.columns.cluster = "no such column".to_owned();
     run(async {
         let mut counts = HashMap::new();
