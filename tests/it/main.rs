@@ -1,3 +1,6 @@
-//! The integration tests: one binary, through public doors.
+//! Behaviour through public doors, in one binary so that it links once.
+
+// What helpers unwrap is the test's own set-up.
+#![allow(clippy::unwrap_used)]
 
 mod store;
