@@ -37,7 +37,10 @@ impl Mapping {
         let _ = self.map.advise(Advice::HugePage);
         self.steps().try_for_each(|step| match self.map.advise_range(Advice::PopulateRead, step.start, step.len()) {
             // Kernels before 5.14.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(self.touch(step)),
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                self.touch(step);
+                Ok(())
+            }
             done => done,
         })
     }

@@ -40,7 +40,7 @@ pub struct ReloadReport {
 /// What wakes the watcher before its time.
 #[derive(Debug)]
 enum Event {
-    Loaded(Loaded),
+    Loaded(Box<Loaded>),
     Reload(oneshot::Sender<ReloadReport>),
     Stop,
 }
@@ -55,7 +55,7 @@ impl Watcher {
         let (set_ready, ready) = watch::channel(false);
         let deliver = {
             let events = events.clone();
-            move |loaded| events.send(Event::Loaded(loaded)).is_ok()
+            move |loaded| events.send(Event::Loaded(Box::new(loaded))).is_ok()
         };
         let spawn = || {
             let loads = Loads::start(store.clone(), cache, config.residence, deliver)?;
@@ -115,7 +115,7 @@ impl Watch {
             self.look();
             match events.recv_timeout(poll) {
                 Ok(Event::Loaded(loaded)) => {
-                    if let Some((version, table)) = self.loads.take(loaded) {
+                    if let Some((version, table)) = self.loads.take(*loaded) {
                         self.swap.insert(version, table);
                     }
                 }

@@ -15,9 +15,12 @@ use segue::table::Table;
 
 use super::fixture::*;
 
+/// Makes a leftover in the store.
+type Way = fn(&Path);
+
 /// What a process that dies between two steps of `draft`, `add`, a move or `gc` leaves: each a name and the way to it,
 /// from a store that holds version 1.
-fn leftovers() -> Vec<(&'static str, fn(&Path))> {
+fn leftovers() -> Vec<(&'static str, Way)> {
     vec![
         ("a draft's folder", |root| make(root, "drafts/draft-1", &[])),
         ("an empty table", |root| make(root, "drafts/draft-2", &[("table.segue", b"")])),

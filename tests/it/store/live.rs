@@ -151,9 +151,12 @@ fn a_blocklist_is_obeyed_at_once_without_another_table() {
     assert_eq!((before.blocked.len(), after.blocked.len(), served.mapped()), (0, 2, 1));
 }
 
+/// Done to a table's path.
+type Harm = fn(&Path);
+
 #[test]
 fn nothing_done_to_files_from_outside_changes_an_answer() {
-    let harm: [(&str, fn(&Path)); 5] = [
+    let harm: [(&str, Harm); 5] = [
         ("truncate", |path| std::fs::OpenOptions::new().write(true).open(path).unwrap().set_len(0).unwrap()),
         ("overwrite", |path| {
             let len = std::fs::metadata(path).unwrap().len() as usize;
