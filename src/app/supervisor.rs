@@ -77,6 +77,8 @@ impl Supervisor {
         loop {
             tokio::select! {
                 event = refresher.next_event() => match event {
+                    // What it said before it heard of the run under way is no news.
+                    Some(event) if event.state == RunState::Idle && self.under_way().is_some() => {}
                     Some(event) => self.tell(event),
                     None => return Ended::Crashed(refresher.process.wait().await),
                 },
