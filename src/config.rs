@@ -5,10 +5,11 @@
 
 use std::path::{Path, PathBuf};
 
-use figment::Figment;
 use figment::error::Kind;
-use figment::providers::{Env, Format, Serialized, Toml};
-use figment::value::Value;
+use figment::providers::{Format, Toml};
+use figment::util::nest;
+use figment::value::{Dict, Map, Value};
+use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "refresher")]
@@ -17,6 +18,9 @@ use crate::{serve, store, table, telemetry};
 
 /// The file that is read when no other is named.
 pub const DEFAULT_FILE: &str = "segue.toml";
+
+/// What the names of variables begin with.
+const PREFIX: &str = "SEGUE__";
 
 /// A slim replica reads the same file as everyone and leaves the refresher's sections alone.
 #[cfg(not(feature = "refresher"))]
@@ -75,8 +79,16 @@ pub enum ConfigError {
     /// A file that was named, and is not there.
     #[error("the config file {0} does not exist or cannot be read: name another with --config")]
     NoFile(PathBuf),
-    /// A `--set` without an equals sign.
-    #[error("--set {0}: write it as section.key=value, for example serve.http_addr=127.0.0.1:8080")]
+    /// A file that is no TOML.
+    #[error("the config {origin} cannot be read: {problem}")]
+    Unreadable {
+        /// The file.
+        origin: String,
+        /// What is wrong, and where.
+        problem: String,
+    },
+    /// A variable or a `--set` that names no key.
+    #[error("`{0}` sets no key: write --set serve.drain=5s, or SEGUE__SERVE__DRAIN=5s in the environment")]
     Set(String),
     /// A key of no meaning.
     #[error("unknown key `{key}` {origin}: {advice}")]
@@ -103,30 +115,79 @@ pub enum ConfigError {
 impl Config {
     /// Reads all sources.
     pub fn load(sources: &Sources) -> Result<Self, ConfigError> {
-        let mut figment =
-            Figment::from(Serialized::defaults(Config::default())).merge(Toml::file_exact(file(sources)?));
-        figment = figment.merge(Env::prefixed("SEGUE__").split("__"));
-        for set in &sources.set {
-            let (key, value) = set.split_once('=').ok_or_else(|| ConfigError::Set(set.clone()))?;
-            let value: Value = value.parse().unwrap_or_else(|never| match never {});
-            figment = figment.merge(Serialized::default(key.trim(), value));
+        let mut figment = Figment::new();
+        if let Some(file) = file(sources)? {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let set = sources.set.iter().map(|text| Assignment::from_set(text));
+        for assignment in environment().chain(set) {
+            let assignment = assignment?;
+            // A key is set whole: a `cron` here takes the place of an `every` of the file instead of joining it.
+            figment = figment.merge(assignment.erased()).merge(assignment);
         }
         // The first of several problems is the one that is told.
         figment.extract().map_err(|errors| describe(errors.into_iter().next()))
     }
 }
 
-fn file(sources: &Sources) -> Result<&Path, ConfigError> {
+fn file(sources: &Sources) -> Result<Option<&Path>, ConfigError> {
     match &sources.file {
         Some(path) if std::fs::File::open(path).is_err() => Err(ConfigError::NoFile(path.clone())),
-        Some(path) => Ok(path),
-        None => Ok(Path::new(DEFAULT_FILE)),
+        Some(path) => Ok(Some(path)),
+        None => Ok(Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists())),
+    }
+}
+
+/// One key with its value, as the environment or the command line has it.
+struct Assignment {
+    origin: String,
+    key: String,
+    value: Value,
+}
+
+/// What the environment sets, in the order of names, so that a section comes before its keys.
+fn environment() -> impl Iterator<Item = Result<Assignment, ConfigError>> {
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let set: std::collections::BTreeMap<String, String> =
+        std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect();
+    set.into_iter().filter_map(|(name, value)| {
+        let key = name.strip_prefix(PREFIX)?.to_lowercase().replace("__", ".");
+        Some(Assignment::new(&name, &key, &value).ok_or(ConfigError::Set(name)))
+    })
+}
+
+impl Assignment {
+    /// `None` where `key` is not one or more names with dots between them.
+    fn new(origin: &str, key: &str, value: &str) -> Option<Self> {
+        let value = value.parse().unwrap_or_else(|never| match never {});
+        let key = key.trim();
+        (!key.split('.').any(str::is_empty)).then(|| Self { origin: origin.into(), key: key.into(), value })
+    }
+
+    fn from_set(text: &str) -> Result<Self, ConfigError> {
+        let assignment = text.split_once('=').and_then(|(key, value)| Self::new("--set", key, value));
+        assignment.ok_or_else(|| ConfigError::Set(text.into()))
+    }
+
+    /// Takes the place of whatever weaker sources have for the key.
+    fn erased(&self) -> Self {
+        Self { origin: self.origin.clone(), key: self.key.clone(), value: Value::from("") }
+    }
+}
+
+impl Provider for Assignment {
+    fn metadata(&self) -> Metadata {
+        Metadata::named(self.origin.clone())
+    }
+
+    fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
+        Ok(Profile::Default.collect(nest(&self.key, self.value.clone()).into_dict().unwrap_or_default()))
     }
 }
 
 fn describe(error: Option<figment::Error>) -> ConfigError {
     let Some(error) = error else {
-        return ConfigError::Value { key: String::new(), origin: String::new(), problem: "it cannot be read".into() };
+        return ConfigError::Unreadable { origin: String::new(), problem: "for no reason given".into() };
     };
     let (mut key, origin) = (error.path.join("."), origin(&error));
     match &error.kind {
@@ -135,6 +196,14 @@ fn describe(error: Option<figment::Error>) -> ConfigError {
                 key = [error.path.as_slice(), std::slice::from_ref(name)].concat().join(".");
             }
             ConfigError::UnknownKey { key, origin, advice: advice(name, known) }
+        }
+        kind if key.is_empty() => ConfigError::Unreadable { origin, problem: kind.to_string().trim_end().into() },
+        Kind::UnknownVariant(name, known) => {
+            ConfigError::Value { key, origin, problem: format!("`{name}` means nothing: {}", advice(name, known)) }
+        }
+        Kind::InvalidType(_, expected) if expected == "a string" => {
+            let problem = format!("{}; text that looks like something else needs quotes: \"...\"", error.kind);
+            ConfigError::Value { key, origin, problem }
         }
         kind => ConfigError::Value { key, origin, problem: kind.to_string() },
     }

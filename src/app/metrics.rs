@@ -8,6 +8,7 @@ use crate::store::run::{RunEvent, RunState};
 pub(super) fn describe() {
     describe_counter!("segue_refresh_runs_total", "Refresh runs that ended, by outcome");
     describe_counter!("segue_refresh_failed_steps_total", "Refresh runs that failed, by step");
+    describe_counter!("segue_refresher_crashes_total", "Times that the refresher's process ended unasked");
     describe_gauge!("segue_refresh_running", "1 while a refresh is under way");
     describe_gauge!("segue_refresh_last_success_timestamp_seconds", "When a refresh last ended well, Unix time");
     describe_gauge!(
@@ -19,6 +20,10 @@ pub(super) fn describe() {
 /// Counts a change of the refresher's state.
 pub(super) fn refresh_event(before: RunState, event: &RunEvent) {
     let running = event.state == RunState::Running;
+    if event.state == RunState::Crashed {
+        // Between runs too: a refresher that cannot even start runs nothing.
+        counter!("segue_refresher_crashes_total").increment(1);
+    }
     gauge!("segue_refresh_running").set(f64::from(u8::from(running)));
     gauge!("segue_refresh_next_timestamp_seconds").set(event.next.map_or(0.0, |at| at.timestamp() as f64));
     if running || before != RunState::Running {
@@ -37,6 +42,9 @@ pub(super) fn refresh_event(before: RunState, event: &RunEvent) {
         RunState::Published | RunState::NothingToDo => {
             gauge!("segue_refresh_last_success_timestamp_seconds").set(event.at.timestamp() as f64);
         }
-        _ => counter!("segue_refresh_failed_steps_total", "step" => event.step.clone()).increment(1),
+        RunState::Failed | RunState::Crashed => {
+            counter!("segue_refresh_failed_steps_total", "step" => event.step.clone()).increment(1);
+        }
+        _ => {}
     }
 }

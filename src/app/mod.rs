@@ -6,6 +6,8 @@ mod supervisor;
 
 use std::ffi::OsString;
 
+use tokio::signal::unix::Signal;
+
 use crate::config::Config;
 use crate::serve::{self, Backend, Drained, Listeners, Metrics, StartError};
 use crate::store::live::{Live, Watcher, describe_metrics};
@@ -39,6 +41,7 @@ pub struct App {
     _watcher: Watcher,
     live: Live,
     supervisor: Option<Supervisor>,
+    hangups: Signal,
 }
 
 impl App {
@@ -53,9 +56,10 @@ impl App {
         let store = Store::open(&config.store)?;
         let (watcher, live) = Watcher::start(store.clone(), config.serve.live())?;
         let (supervisor, refresh) = refresher.map(Supervisor::new).unzip();
+        let hangups = signals::hangups().map_err(AppError::Signals)?;
         let (ready, reloader) = (watcher.ready(), watcher.reloader());
         let backend = Backend { live: live.clone(), ready, reloader, store, refresh, metrics: counted };
-        Ok(Self { listeners, backend, _watcher: watcher, live, supervisor })
+        Ok(Self { listeners, backend, _watcher: watcher, live, supervisor, hangups })
     }
 
     /// Where it will answer, as bound: HTTP, gRPC, admin.
@@ -70,8 +74,7 @@ impl App {
 
     /// Serves until `stop`, then drains; the refresher is ended at once. SIGHUP reloads.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<Drained, AppError> {
-        let reloading =
-            tokio::spawn(signals::reload_on_hangup(self.backend.reloader.clone()).map_err(AppError::Signals)?);
+        let reloading = tokio::spawn(signals::reload_on_hangup(self.hangups, self.backend.reloader.clone()));
         let refreshing = self.supervisor.map(|supervisor| tokio::spawn(supervisor.run()));
         let stop = async {
             stop.await;

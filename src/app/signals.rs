@@ -2,12 +2,13 @@
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::store::live::Reloader;
 
 /// Ends with the first SIGTERM or SIGINT. A second one ends the process at once: who asks twice will not wait.
 pub fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
+    // Listened for from here on, not from the first poll.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     Ok(async move {
         tokio::select! {
@@ -24,16 +25,18 @@ pub fn asked_to_stop() -> io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// SIGHUPs from now on; before, they end the process.
+pub(super) fn hangups() -> io::Result<Signal> {
+    signal(SignalKind::hangup())
+}
+
 /// Looks at the store with every SIGHUP.
-pub(super) fn reload_on_hangup(reloader: Reloader) -> io::Result<impl Future<Output = ()>> {
-    let mut hangup = signal(SignalKind::hangup())?;
-    Ok(async move {
-        while hangup.recv().await.is_some() {
-            let report = reloader.reload().await;
-            match report.refused.as_slice() {
-                [] => tracing::info!("SIGHUP: the store was read, and all it points at is live"),
-                refused => tracing::error!("SIGHUP: refused {}", refused.join("; ")),
-            }
+pub(super) async fn reload_on_hangup(mut hangups: Signal, reloader: Reloader) {
+    while hangups.recv().await.is_some() {
+        let report = reloader.reload().await;
+        match report.refused.as_slice() {
+            [] => tracing::info!("SIGHUP: the store was read, and all it points at is live"),
+            refused => tracing::error!("SIGHUP: refused {}", refused.join("; ")),
         }
-    })
+    }
 }

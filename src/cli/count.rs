@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use futures::TryStreamExt;
 use serde_json::json;
 
-use super::Common;
+use super::{Common, output};
 use crate::interactions::{CountStream, Log, Window, load_taxonomy, transition_sql, write_counts};
 use crate::table::format::MAX_K;
 
@@ -33,19 +33,19 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let window = Window::parse(args.from.as_deref(), args.to.as_deref())?;
     let log = &config.interactions;
     if args.show_sql {
-        println!("{}", transition_sql(log.sequence, k, log.min_users, &window));
+        output::line(transition_sql(log.sequence, k, log.min_users, &window))?;
         return Ok(ExitCode::SUCCESS);
     }
     let taxonomy = load_taxonomy(&config.clusters)?;
     super::runtime()?.block_on(async {
         let log = Log::open(&config.interactions, &taxonomy).await?;
         let report = log.report(&window).await?;
-        eprintln!("{}: {report}", config.interactions.path);
+        output::note(format_args!("{}: {report}", config.interactions.path));
         let out = BufWriter::new(io::stdout().lock());
         let counts = log.count(k, &window).await?;
         let transitions =
             if common.json { write_json(counts, out).await? } else { write_counts(counts, k, out).await? };
-        eprintln!("{transitions} transitions with keys of {k}");
+        output::note(format_args!("{transitions} transitions with keys of {k}"));
         Ok(ExitCode::SUCCESS)
     })
 }

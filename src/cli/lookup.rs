@@ -57,7 +57,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         output::json(&json!({ "version": told.version, "matched": told.matched, "predictions": predictions }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    println!("{} matched {} of {:?}", told.version, told.matched, args.history);
+    output::line(format_args!("{} matched {} of {:?}", told.version, told.matched, args.history))?;
     let mut rows = vec![["cluster", "score", "source", "level"].map(str::to_owned).to_vec()];
     rows.extend(told.predictions.iter().map(|(cluster, score, source, level)| {
         vec![cluster.to_string(), format!("{score:.4}"), (*source).to_owned(), level.to_string()]

@@ -96,7 +96,7 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if output::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("segue: {error:#}");
+            output::note(format_args!("segue: {}", output::told(&error)));
             ExitCode::FAILURE
         }
     }

@@ -1,5 +1,6 @@
-//! Writing data to stdout.
+//! Writing data to stdout, and all else to stderr. Neither panics when nobody reads.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -10,6 +11,31 @@ pub(super) fn json(value: &impl Serialize) -> anyhow::Result<()> {
     serde_json::to_writer_pretty(&mut out, value)?;
     writeln!(out)?;
     Ok(())
+}
+
+/// Prints one line of data.
+pub(super) fn line(text: impl Display) -> io::Result<()> {
+    writeln!(io::stdout().lock(), "{text}")
+}
+
+/// Says how things go, to whoever still listens.
+pub(super) fn note(text: impl Display) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// An error with its causes, each told once: many errors of the library quote their cause already.
+pub(super) fn told(error: &anyhow::Error) -> String {
+    let root = error.root_cause().to_string();
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if told.contains(&root) {
+            break;
+        }
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 /// Prints rows in columns, the first row being the header.
@@ -33,4 +59,19 @@ pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
                 .downcast_ref::<serde_json::Error>()
                 .is_some_and(|error| error.io_error_kind() == Some(io::ErrorKind::BrokenPipe))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::{Context, anyhow};
+
+    use super::*;
+
+    #[test]
+    fn causes_are_told_once() {
+        let plain = Err::<(), _>(anyhow!("refused")).context("connecting").context("no server answers");
+        assert_eq!(told(&plain.unwrap_err()), "no server answers: connecting: refused");
+        let quoting = Err::<(), _>(anyhow!("refused")).context("External: refused").context("counting: refused");
+        assert_eq!(told(&quoting.unwrap_err()), "counting: refused");
+    }
 }

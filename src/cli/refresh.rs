@@ -78,9 +78,9 @@ fn report(common: &Common, store: &Store, outcome: Outcome) -> anyhow::Result<Ex
         output::json(&json!({ "outcome": word, "version": version, "manifest": manifest }))?;
     } else if outcome == Outcome::Published(version) {
         let keys: u64 = manifest.keys.iter().sum();
-        println!("published {version}: {keys} keys, {} bytes", manifest.table_bytes);
+        output::line(format_args!("published {version}: {keys} keys, {} bytes", manifest.table_bytes))?;
     } else {
-        println!("nothing to do: {version} already holds this log");
+        output::line(format_args!("nothing to do: {version} already holds this log"))?;
     }
     Ok(code)
 }
@@ -105,7 +105,8 @@ impl Shown {
             self.bar.set_position(progress.done);
             self.bar.set_message(progress.message.clone());
         } else {
-            eprintln!("{} {}/{}: {}", progress.step, progress.done, progress.total, progress.message);
+            let Progress { step, done, total, message } = progress;
+            output::note(format_args!("{step} {done}/{total}: {message}"));
         }
         self.step = progress.step;
     }

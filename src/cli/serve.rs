@@ -1,9 +1,12 @@
 //! `segue serve`.
 
 use std::ffi::OsString;
+use std::io;
 use std::process::ExitCode;
 
-use super::Common;
+use serde_json::json;
+
+use super::{Common, output};
 use crate::app::{App, asked_to_stop};
 use crate::serve::Listeners;
 
@@ -19,12 +22,13 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
     let refresher = (cfg!(feature = "refresher") && !args.no_refresher).then(|| refresher_args(common));
     super::runtime()?.block_on(async {
+        let stop = asked_to_stop()?;
         let app = App::start(&config, refresher).await?;
-        announce(common, app.listeners());
-        let drained = app.run(asked_to_stop()?).await?;
+        announce(common, app.listeners())?;
+        let drained = app.run(stop).await?;
         match drained.cut {
             0 => tracing::info!("drained"),
-            cut => tracing::warn!("drained; {cut} connections were cut at the end of serve.drain"),
+            cut => tracing::warn!(cut, "drained; connections were cut at the end of serve.drain"),
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -41,10 +45,11 @@ pub(super) fn refresher_args(common: &Common) -> Vec<OsString> {
 }
 
 /// Says where it answers; with `--json` on stdout, so that whoever started it on port 0 can read it.
-fn announce(common: &Common, listeners: &Listeners) {
+fn announce(common: &Common, listeners: &Listeners) -> io::Result<()> {
     let (http, grpc, admin) = (listeners.http_addr(), listeners.grpc_addr(), listeners.admin_addr());
     if common.json {
-        println!("{}", serde_json::json!({ "http": http, "grpc": grpc, "admin": admin }));
+        output::line(json!({ "http": http, "grpc": grpc, "admin": admin }))?;
     }
     tracing::info!(%http, %grpc, %admin, "serving");
+    Ok(())
 }

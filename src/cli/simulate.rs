@@ -59,8 +59,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     if common.json {
         output::json(&json!({ "dir": args.dir, "days": config.days, "rows": rows, "config": file }))?;
     } else {
-        println!("{rows} rows of {} days in {}", config.days, args.dir.display());
-        println!("count them: segue --config {} count", file.display());
+        output::line(format_args!("{rows} rows of {} days in {}", config.days, args.dir.display()))?;
+        output::line(format_args!("make a table of them: segue --config {} refresh", file.display()))?;
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -86,7 +86,7 @@ fn show(bar: &indicatif::ProgressBar, config: &Config, day: &DayWritten) {
     if std::io::stderr().is_terminal() {
         bar.inc(1);
     } else {
-        eprintln!("day {} of {}: {} rows", day.day + 1, config.days, day.rows);
+        output::note(format_args!("day {} of {}: {} rows", day.day + 1, config.days, day.rows));
     }
 }
 

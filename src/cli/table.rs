@@ -47,7 +47,14 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
 fn path(config: &Config, table: &str) -> anyhow::Result<PathBuf> {
     let file = PathBuf::from(table);
     match table.parse::<VersionId>() {
-        Ok(version) if !file.exists() => Ok(Store::open(&config.store)?.table_path(version)),
+        Ok(version) if !file.exists() => {
+            let store = Store::open(&config.store)?;
+            let path = store.table_path(version);
+            if !path.exists() {
+                store.manifest(version)?;
+            }
+            Ok(path)
+        }
         _ => Ok(file),
     }
 }
@@ -101,6 +108,6 @@ fn verify(common: &Common, path: &Path) -> anyhow::Result<()> {
     if common.json {
         return output::json(&json!({ "path": path, "verified": true, "keys": keys, "bytes": table.bytes().len() }));
     }
-    println!("{}: {keys} keys in {} bytes, every byte as it was written", path.display(), table.bytes().len());
-    Ok(())
+    let (path, bytes) = (path.display(), table.bytes().len());
+    Ok(output::line(format_args!("{path}: {keys} keys in {bytes} bytes, every byte as it was written"))?)
 }

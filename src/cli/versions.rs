@@ -186,8 +186,7 @@ fn moved(common: &Common, channel: &Channel) -> anyhow::Result<()> {
     if common.json {
         return output::json(&json!({ "channel": channel.name, "version": channel.version }));
     }
-    println!("{} is at {}", channel.name, channel.version);
-    Ok(())
+    Ok(output::line(format_args!("{} is at {}", channel.name, channel.version))?)
 }
 
 fn gc(common: &Common, store: &Store, dry_run: bool) -> anyhow::Result<()> {
@@ -197,6 +196,6 @@ fn gc(common: &Common, store: &Store, dry_run: bool) -> anyhow::Result<()> {
     }
     let verb = if dry_run { "would remove" } else { "removed" };
     let names: Vec<_> = removed.iter().map(ToString::to_string).collect();
-    println!("{verb} {}", if names.is_empty() { "nothing".into() } else { names.join(", ") });
-    Ok(())
+    let names = if names.is_empty() { "nothing".into() } else { names.join(", ") };
+    Ok(output::line(format_args!("{verb} {names}"))?)
 }

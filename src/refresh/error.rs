@@ -3,9 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::ids::VersionId;
 use crate::interactions;
 use crate::store::StoreError;
 use crate::table::BuildError;
+use crate::taxonomy::TaxonomyHash;
 
 /// A refresh that failed.
 #[derive(Debug, thiserror::Error)]
@@ -44,10 +46,30 @@ pub enum RefreshError {
         k: usize,
     },
     /// Nothing was counted, so the table would be empty.
+    #[error("no transition was counted in {source_name}: {remedy}")]
+    NoTransitions {
+        /// What was counted.
+        source_name: String,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// The clusters file speaks of other clusters than the live version.
     #[error(
-        "no transition was counted in {0}: widen the window (refresh.window, --from, --to) or the positive expression"
+        "{path} has the taxonomy {hash}, channel `{channel}` is at {live} with {live_hash}: their clusters \
+         differ; if that is meant, run `segue refresh --allow-taxonomy-change` once"
     )]
-    NoTransitions(String),
+    Taxonomy {
+        /// The clusters file.
+        path: PathBuf,
+        /// The channel.
+        channel: String,
+        /// What it points at.
+        live: VersionId,
+        /// The taxonomy of that version.
+        live_hash: TaxonomyHash,
+        /// The taxonomy of the clusters file.
+        hash: TaxonomyHash,
+    },
     /// Another run holds the store's lock.
     #[error("another refresh of this store is under way ({path} is locked): wait for it, or cancel it")]
     UnderWay {

@@ -1,6 +1,6 @@
 //! What can go wrong with a table, by operation.
 
-use std::io;
+use std::io::{self, ErrorKind};
 
 use crate::ids::ClusterId;
 
@@ -158,11 +158,22 @@ pub enum BuildError {
     #[error("the archive of lineage and clusters cannot be written: {0}")]
     Archive(String),
     /// Writing failed.
-    #[error("{doing} failed: {source}")]
+    #[error("{doing} failed: {source}{}", remedy(source))]
     Io {
         /// What was being done.
         doing: &'static str,
         /// The system's answer.
         source: io::Error,
     },
+}
+
+/// What to do about the errors that an operator can mend.
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "; free some space in the store, and in table.spill_dir, and try again"
+        }
+        ErrorKind::FileTooLarge => "; raise the limit on file sizes (ulimit -f) and try again",
+        _ => "",
+    }
 }

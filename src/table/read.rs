@@ -19,7 +19,6 @@ pub struct Table<B> {
     pub(super) layout: Layout,
     /// Row sections by key length - 1.
     pub(super) rows: Vec<SectionEntry>,
-    pub(super) archive: SectionEntry,
     contents: Contents,
     index: ClusterIndex,
     checksum: u64,
@@ -46,10 +45,12 @@ impl<B: AsRef<[u8]>> Table<B> {
         let (header, mut rows, checksum) = format::decode(bytes.as_ref())?;
         let archive = rows.pop().ok_or(OpenError::NotATable)?;
         rows.reverse();
+        // Before it is read: damage is best told as such.
+        prove(section(bytes.as_ref(), &archive), &archive)?;
         let contents = archive::decode(section(bytes.as_ref(), &archive), header.clusters)?;
         let index = ClusterIndex::new(&contents.taxonomy);
         let layout = Layout::new(header.key_bytes, header.width);
-        Ok(Self { bytes, header, layout, rows, archive, contents, index, checksum })
+        Ok(Self { bytes, header, layout, rows, contents, index, checksum })
     }
 
     /// The longest key.
@@ -173,6 +174,15 @@ impl<'t> Row<'t> {
 /// A section's bytes; the directory was checked against the file's length when the table was opened.
 pub(super) fn section<'b>(bytes: &'b [u8], entry: &SectionEntry) -> &'b [u8] {
     &bytes[entry.offset as usize..][..entry.len as usize]
+}
+
+/// Whether a section's bytes are those that were written.
+pub(super) fn prove(bytes: &[u8], entry: &SectionEntry) -> Result<(), OpenError> {
+    let found = format::section_checksum(bytes);
+    if found == entry.checksum {
+        return Ok(());
+    }
+    Err(OpenError::Checksum { part: format::section_name(entry.key_len), stated: entry.checksum, found })
 }
 
 /// From ids to dense indices. Ids that are nearly dense, as they mostly are, take one array read.

@@ -7,6 +7,8 @@
 mod count;
 mod imports;
 mod lookup;
+#[cfg(feature = "refresher")]
+mod process;
 mod serve;
 #[cfg(feature = "refresher")]
 mod simulate;

@@ -4,7 +4,7 @@ mod admin;
 mod drain;
 mod errors;
 mod grpc;
-mod harness;
+pub(crate) mod harness;
 mod http;
 mod limits;
 mod swaps;

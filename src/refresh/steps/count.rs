@@ -60,7 +60,7 @@ impl Count<'_> {
 
     fn finish(self, input: &Input, popular: &Popular) -> Result<(), RefreshError> {
         if self.keys == 0 {
-            return Err(RefreshError::NoTransitions(input.source.describe()));
+            return Err(input.source.without_transitions());
         }
         self.builder.finish(&input.lineage, &popular_row(popular))?;
         Ok(())
@@ -99,14 +99,18 @@ impl Source {
         }
     }
 
-    fn describe(&self) -> String {
-        match self {
-            Self::Log { window, .. } => format!("the window {window}"),
+    fn without_transitions(&self) -> RefreshError {
+        let (source_name, remedy) = match self {
+            Self::Log { window, .. } => (
+                format!("the window {window}"),
+                "widen it (refresh.window, --from, --to) or the positive expression, or lower table.min_count",
+            ),
             Self::Counts(files) => {
-                let lengths = files.iter().flatten().map(|file| format!("keys of {}", file.k()));
-                format!("the counts given ({})", lengths.collect::<Vec<_>>().join(", "))
+                let paths = files.iter().flatten().map(|file| file.path().display().to_string());
+                (paths.collect::<Vec<_>>().join(", "), "give files with rows, or lower table.min_count")
             }
-        }
+        };
+        RefreshError::NoTransitions { source_name, remedy }
     }
 }
 

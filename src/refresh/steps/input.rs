@@ -43,9 +43,10 @@ pub(in crate::refresh) async fn read(
     tell(1, format!("reading {}", settings.interactions.path));
     let log = Log::open(&settings.interactions, &taxonomy).await?;
     let window = window(settings, &log, &cycle.request.window).await?;
-    let report = log.report(&window).await?;
+    // The newest event is that of a good row: bad rows behind it are not to go unseen.
+    let report = log.report(&Window { to: cycle.request.window.to, ..window }).await?;
     tell(2, format!("{} rows, {} positive, {} bad", report.rows, report.positives, report.bad_rows()));
-    let lineage = log_lineage(settings, &window, &report);
+    let lineage = log_lineage(settings, &window, &report)?;
     Ok(Input { taxonomy, source: Source::Log { log, window }, lineage })
 }
 
@@ -60,11 +61,12 @@ async fn window(settings: &Settings, log: &Log, asked: &Window) -> Result<Window
     Ok(Window { from, to: Some(to) })
 }
 
-fn log_lineage(settings: &Settings, window: &Window, report: &Report) -> Lineage {
+fn log_lineage(settings: &Settings, window: &Window, report: &Report) -> Result<Lineage, RefreshError> {
     let config = &settings.interactions;
     let mut lineage = Lineage { window_from: window.from, window_to: window.to, ..shape_lineage(settings) };
     lineage.settings.extend([
         ("interactions.path".into(), config.path.clone()),
+        ("interactions.columns".into(), json(&config.columns)),
         ("interactions.positive".into(), config.positive.clone().unwrap_or_default()),
         ("interactions.sequence".into(), json(&config.sequence)),
         ("interactions.min_users".into(), config.min_users.to_string()),
@@ -72,7 +74,10 @@ fn log_lineage(settings: &Settings, window: &Window, report: &Report) -> Lineage
         ("positives".into(), report.positives.to_string()),
         ("bad_rows".into(), report.bad_rows().to_string()),
     ]);
-    lineage
+    if let Some(items) = &config.items {
+        lineage.settings.insert("interactions.items".into(), fingerprint(items)?);
+    }
+    Ok(lineage)
 }
 
 fn shape_lineage(settings: &Settings) -> Lineage {

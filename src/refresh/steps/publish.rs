@@ -4,16 +4,22 @@ use super::input::Input;
 use crate::ids::VersionId;
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Progress};
-use crate::store::{Draft, Provenance};
+use crate::store::{Draft, Provenance, TaxonomyChange};
 
-/// The live version, where a table from this input would say nothing new.
+/// The live version, where a table from this input would say nothing new. Refuses another taxonomy now rather than
+/// after all the counting.
 pub(in crate::refresh) fn unchanged(cycle: &Cycle<'_>, input: &Input) -> Result<Option<VersionId>, RefreshError> {
     let Some(channel) = cycle.store.channel(&cycle.request.channel)? else { return Ok(None) };
     let live = cycle.store.manifest(channel.version)?;
+    let (live_hash, hash) = (live.taxonomy_hash, input.taxonomy.hash());
+    if live_hash != hash {
+        let (path, channel, live) = (cycle.settings.clusters.path.clone(), channel.name, channel.version);
+        let refused = RefreshError::Taxonomy { path, channel, live, live_hash, hash };
+        return if cycle.request.taxonomy == TaxonomyChange::Refused { Err(refused) } else { Ok(None) };
+    }
     let mut lineage = live.lineage;
     lineage.created = input.lineage.created;
-    let same = lineage == input.lineage && live.taxonomy_hash == input.taxonomy.hash();
-    Ok(same.then_some(channel.version))
+    Ok((lineage == input.lineage).then_some(channel.version))
 }
 
 pub(in crate::refresh) fn publish(

@@ -18,11 +18,11 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
 /// The clusters of every table here, the most popular first.
-pub(super) const POPULAR: [u32; 6] = [3, 0, 10, 7, 25, 8];
+pub(crate) const POPULAR: [u32; 6] = [3, 0, 10, 7, 25, 8];
 
-pub(super) const WIDTH: u32 = 4;
+pub(crate) const WIDTH: u32 = 4;
 
-pub(super) struct Served {
+pub(crate) struct Served {
     pub store: Store,
     pub http: SocketAddr,
     pub grpc: SocketAddr,
@@ -34,12 +34,12 @@ pub(super) struct Served {
 }
 
 /// A server with version 1 live on `main`, whose answer to `3, 0` begins with 25.
-pub(super) async fn start() -> Served {
+pub(crate) async fn start() -> Served {
     start_with(Config::default(), None, true).await
 }
 
 /// A server with ports and store of its own, otherwise as told.
-pub(super) async fn start_with(config: Config, refresh: Option<RefreshControl>, published: bool) -> Served {
+pub(crate) async fn start_with(config: Config, refresh: Option<RefreshControl>, published: bool) -> Served {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store").display().to_string();
     let store = Store::open(&segue::store::Config { path, ..Default::default() }).unwrap();
@@ -68,11 +68,11 @@ pub(super) async fn start_with(config: Config, refresh: Option<RefreshControl>, 
 }
 
 /// Adds a table whose answer to `3, 0` begins with `next`.
-pub(super) fn add(store: &Store, next: u32) -> VersionId {
+pub(crate) fn add(store: &Store, next: u32) -> VersionId {
     add_of(store, next, &Taxonomy::new(POPULAR.map(|id| (ClusterId(id), format!("interest {id}")))).unwrap())
 }
 
-pub(super) fn add_of(store: &Store, next: u32, taxonomy: &Taxonomy) -> VersionId {
+pub(crate) fn add_of(store: &Store, next: u32, taxonomy: &Taxonomy) -> VersionId {
     let candidate = |id, source, part| Candidate { cluster: ClusterId(id), score: Score::share(part, 4), source };
     let mut draft = store.draft().unwrap();
     let shape = Shape { k: 2, width: WIDTH as usize };
@@ -86,40 +86,40 @@ pub(super) fn add_of(store: &Store, next: u32, taxonomy: &Taxonomy) -> VersionId
     store.add(draft, provenance).unwrap().version
 }
 
-pub(super) fn publish(store: &Store, version: VersionId) {
+pub(crate) fn publish(store: &Store, version: VersionId) {
     let note = Note { who: "test".into(), why: "needed".into() };
     store.publish("main", version, &note, TaxonomyChange::Allowed).unwrap();
 }
 
-pub(super) fn lookup(history: &[u32], limit: u32) -> LookupRequest {
+pub(crate) fn lookup(history: &[u32], limit: u32) -> LookupRequest {
     LookupRequest { history: history.to_vec(), limit, ..Default::default() }
 }
 
 /// The clusters of an answer.
-pub(super) fn clusters(response: &LookupResponse) -> Vec<u32> {
+pub(crate) fn clusters(response: &LookupResponse) -> Vec<u32> {
     response.predictions.iter().map(|prediction| prediction.cluster).collect()
 }
 
 /// A gRPC connection.
-pub(super) async fn connect(addr: SocketAddr) -> Channel {
+pub(crate) async fn connect(addr: SocketAddr) -> Channel {
     Channel::from_shared(format!("http://{addr}")).unwrap().connect().await.unwrap()
 }
 
 impl Served {
-    pub(super) async fn lookups(&self) -> LookupServiceClient<Channel> {
+    pub(crate) async fn lookups(&self) -> LookupServiceClient<Channel> {
         LookupServiceClient::new(connect(self.grpc).await)
     }
 
-    pub(super) async fn operations(&self) -> AdminServiceClient<Channel> {
+    pub(crate) async fn operations(&self) -> AdminServiceClient<Channel> {
         AdminServiceClient::new(connect(self.admin).await)
     }
 
-    pub(super) async fn metrics(&self) -> String {
+    pub(crate) async fn metrics(&self) -> String {
         get(self.http, "/metrics").await.text
     }
 
     /// Waits until the metrics show `line`; calls are counted a moment after their clients have the answer.
-    pub(super) async fn counted(&self, line: &str) {
+    pub(crate) async fn counted(&self, line: &str) {
         for _ in 0..100 {
             if self.metrics().await.lines().any(|shown| shown == line) {
                 return;
@@ -130,7 +130,7 @@ impl Served {
     }
 
     /// Asks for a shutdown; the handle tells how the drain ended.
-    pub(super) fn stop(self) -> JoinHandle<Drained> {
+    pub(crate) fn stop(self) -> JoinHandle<Drained> {
         self.stop.send(()).unwrap();
         let (watcher, dir, ended) = (self._watcher, self._dir, self.ended);
         tokio::spawn(async move {
@@ -143,32 +143,32 @@ impl Served {
 
 /// An answer over HTTP.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: ureq::http::HeaderMap,
     pub text: String,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
-pub(super) async fn get(addr: SocketAddr, path: &str) -> Answer {
+pub(crate) async fn get(addr: SocketAddr, path: &str) -> Answer {
     send("GET", addr, path, &[], "").await
 }
 
 /// Posts JSON.
-pub(super) async fn post(addr: SocketAddr, path: &str, body: impl ToString) -> Answer {
+pub(crate) async fn post(addr: SocketAddr, path: &str, body: impl ToString) -> Answer {
     send("POST", addr, path, &[("content-type", "application/json")], &body.to_string()).await
 }
 
-pub(super) async fn send(method: &str, addr: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+pub(crate) async fn send(method: &str, addr: SocketAddr, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut request = ureq::http::Request::builder().method(method).uri(format!("http://{addr}{path}"));
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -1,0 +1,16 @@
+//! The real binary, from outside: its commands, its signals, its files, its ports and its child.
+
+mod config;
+mod count;
+mod counts_files;
+mod cycle;
+mod disk;
+mod harness;
+mod input;
+mod refresher;
+mod runs;
+mod server;
+mod serving;
+mod signals;
+mod swaps;
+mod tables;
