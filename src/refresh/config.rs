@@ -48,7 +48,7 @@ pub enum Cadence {
     /// At the times of a cron expression, UTC.
     Cron {
         /// Five fields, or six with seconds first.
-        cron: croner::Cron,
+        cron: Box<croner::Cron>,
     },
 }
 
@@ -69,8 +69,9 @@ impl TryFrom<RawCadence> for Cadence {
             (Some(every), None) if every >= Duration::from_secs(1) => Ok(Self::Every { every }),
             (Some(every), None) => Err(format!("every = {every:?} is too often: give at least 1s")),
             (None, Some(cron)) => {
-                let parsed = cron.parse().map_err(|error| format!("cron = `{cron}` cannot be read: {error}"))?;
-                Ok(Self::Cron { cron: parsed })
+                let parsed =
+                    cron.parse::<croner::Cron>().map_err(|error| format!("cron = `{cron}` cannot be read: {error}"))?;
+                Ok(Self::Cron { cron: Box::new(parsed) })
             }
             _ => Err("a fixed schedule has either every = \"2d\" or cron = \"0 3 * * *\"".into()),
         }

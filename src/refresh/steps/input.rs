@@ -22,7 +22,7 @@ pub(in crate::refresh) struct Input {
 /// Where transitions come from.
 pub(in crate::refresh) enum Source {
     Log {
-        log: Log,
+        log: Box<Log>,
         window: Window,
     },
     /// By key length, one cluster first; lengths without a file are `None`.
@@ -47,7 +47,7 @@ pub(in crate::refresh) async fn read(
     let report = log.report(&Window { to: cycle.request.window.to, ..window }).await?;
     tell(2, format!("{} rows, {} positive, {} bad", report.rows, report.positives, report.bad_rows()));
     let lineage = log_lineage(settings, &window, &report)?;
-    Ok(Input { taxonomy, source: Source::Log { log, window }, lineage })
+    Ok(Input { taxonomy, source: Source::Log { log: Box::new(log), window }, lineage })
 }
 
 /// The window asked for; what is open ends right behind the newest event and reaches back `refresh.window`.
