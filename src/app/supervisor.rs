@@ -48,7 +48,7 @@ enum Ended {
 impl Supervisor {
     /// `args` make this binary the refresher.
     pub(super) fn new(args: Vec<OsString>) -> (Self, RefreshControl) {
-        let (events, watching) = watch::channel(RunEvent::default());
+        let (events, watching) = watch::channel(RunEvent { at: Utc::now(), ..RunEvent::default() });
         let (sender, commands) = mpsc::channel(16);
         let control = RefreshControl { commands: sender, events: watching };
         (Self { args, events, commands, crashes: 0 }, control)
