@@ -36,6 +36,7 @@ struct Args {
 
 /// What every command takes.
 #[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Options of every command")]
 struct Common {
     /// The config file [default: segue.toml where there is one]
     #[arg(long, global = true, value_name = "FILE")]
