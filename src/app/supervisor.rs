@@ -101,10 +101,13 @@ impl Supervisor {
         }
     }
 
-    /// A refresher that was just started knows of no run: how the last one ended stays told.
+    /// A refresher that was just started knows of no run: how the last one ended stays told. After a crash it is idle
+    /// again, which is news.
     fn merged(&self, event: RunEvent) -> RunEvent {
-        match event.state {
-            RunState::Idle => RunEvent { next: event.next, ..self.events.borrow().clone() },
+        let told = self.events.borrow().clone();
+        match (event.state, told.state) {
+            (RunState::Idle, RunState::Crashed) => RunEvent { run: told.run, message: told.message, ..event },
+            (RunState::Idle, _) => RunEvent { next: event.next, ..told },
             _ => event,
         }
     }
