@@ -100,6 +100,9 @@ pub enum ConfigError {
         /// The nearest known key.
         advice: String,
     },
+    /// A table that cannot be built.
+    #[error("[table] {0}")]
+    Table(#[from] table::BuildError),
     /// A value that does not fit.
     #[error("`{key}` {origin}: {problem}")]
     Value {
@@ -126,7 +129,9 @@ impl Config {
             figment = figment.merge(assignment.erased()).merge(assignment);
         }
         // The first of several problems is the one that is told.
-        figment.extract().map_err(|errors| describe(errors.into_iter().next()))
+        let config: Self = figment.extract().map_err(|errors| describe(errors.into_iter().next()))?;
+        config.table.check()?;
+        Ok(config)
     }
 }
 

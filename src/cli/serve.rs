@@ -21,6 +21,10 @@ pub(super) struct Args {
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
     let refresher = (cfg!(feature = "refresher") && !args.no_refresher).then(|| refresher_args(common));
+    #[cfg(feature = "refresher")]
+    if refresher.is_some() {
+        config.refresh.check_memory(config.interactions.memory, config.table.memory)?;
+    }
     super::runtime()?.block_on(async {
         let stop = asked_to_stop()?;
         let app = App::start(&config, refresher).await?;

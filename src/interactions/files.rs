@@ -1,7 +1,10 @@
 //! Which files a log is: a file, a glob or a directory, resolved once, so that every count of a run reads the same.
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
 
 use super::error::Error;
 
@@ -51,6 +54,17 @@ impl LogFile {
 /// Hive writes an absent value under this name.
 fn partition_value(text: &str) -> Option<String> {
     (text != "__HIVE_DEFAULT_PARTITION__").then(|| text.to_owned())
+}
+
+/// Names the files as they are: another path, length or time of change gives another number.
+pub(super) fn fingerprint(files: &[LogFile]) -> u128 {
+    let mut hasher = Xxh3::new();
+    for file in files {
+        // A file that is gone by now is told of when it is read.
+        let stat = fs::metadata(&file.path).map(|data| (data.len(), data.mtime(), data.mtime_nsec()));
+        hasher.update(format!("{:?} {:?}", file.path, stat.ok()).as_bytes());
+    }
+    hasher.digest128()
 }
 
 /// Finds the files of `path`, sorted. All must be of one format.

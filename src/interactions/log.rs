@@ -30,6 +30,7 @@ pub struct Log {
     limits: Limits,
     config: Config,
     rows: Rows,
+    fingerprint: u128,
 }
 
 /// The first and the newest event of a log.
@@ -72,7 +73,12 @@ impl Log {
         let positives = rows.positives().map(|rows| rows.into_view());
         let registered = positives.and_then(|view| context.register_table("positives", view));
         registered.map_err(|e| limits.error("opening the log", e))?;
-        Ok(Self { context, limits, config: config.clone(), rows })
+        Ok(Self { context, limits, config: config.clone(), rows, fingerprint: source.fingerprint })
+    }
+
+    /// Names the files that were found, by path, length and time of change: a log that was corrected has another.
+    pub fn fingerprint(&self) -> String {
+        format!("{:032x}", self.fingerprint)
     }
 
     /// The first and the newest event among the good rows.

@@ -18,6 +18,8 @@ pub(super) struct Source {
     pub(super) columns: Vec<Column>,
     /// What each file has, where a file lacks no column by accident.
     files: Vec<FileColumns>,
+    /// Which files were found, and in what state.
+    pub(super) fingerprint: u128,
 }
 
 /// The columns of one file, those of its path included.
@@ -44,27 +46,31 @@ impl FileColumns {
     }
 }
 
+/// A log's rows, its columns, and what each file has of them.
+type Opened = (Arc<dyn TableProvider>, Vec<Column>, Vec<FileColumns>);
+
 impl Source {
     /// Resolves `path` and looks into every file: footers of Parquet, the first rows of text.
     pub(super) fn open(path: &str) -> Result<Self, Error> {
         let (format, files) = files::resolve(path)?;
-        let source = match format {
+        let fingerprint = files::fingerprint(&files);
+        let (table, columns, files) = match format {
             Format::Parquet => Self::parquet(&files)?,
             Format::Csv | Format::JsonLines => Self::text(format, files)?,
         };
-        if source.files.is_empty() {
+        if files.is_empty() {
             return Err(Error::EmptyLog { path: path.to_owned() });
         }
-        Ok(source)
+        Ok(Self { table, columns, files, fingerprint })
     }
 
-    fn parquet(files: &[LogFile]) -> Result<Self, Error> {
+    fn parquet(files: &[LogFile]) -> Result<Opened, Error> {
         let (table, known) = ParquetTable::open(files)?;
         let columns = columns(&table, |name| table.is_carried(name).then(|| text::tally_paths(files, name)));
-        Ok(Self { table: Arc::new(table), columns, files: known })
+        Ok((Arc::new(table), columns, known))
     }
 
-    fn text(format: Format, mut files: Vec<LogFile>) -> Result<Self, Error> {
+    fn text(format: Format, mut files: Vec<LogFile>) -> Result<Opened, Error> {
         let sample = text::sample(format, &files)?;
         // A file without even a header is a quiet day, not one without the right columns.
         files.retain(|file| sample.names(&file.path).is_some());
@@ -76,7 +82,7 @@ impl Source {
             Format::JsonLines => files.iter().take(1).map(|file| FileColumns::new(file, sample.fields())).collect(),
             _ => files.iter().filter_map(of_file).collect(),
         };
-        Ok(Self { table: Arc::new(table), columns, files: known })
+        Ok((Arc::new(table), columns, known))
     }
 
     /// The column called `name`, if the log has it.

@@ -93,6 +93,7 @@ impl<W: Write + Send> Agent<W> {
         broken?;
         match outcome {
             Ok(Outcome::Published(version)) => {
+                self.tidy();
                 Ok(RunEvent { state: RunState::Published, version: Some(version), at: Utc::now(), ..now })
             }
             Ok(Outcome::NothingToDo(version)) => {
@@ -100,6 +101,15 @@ impl<W: Write + Send> Agent<W> {
                 Ok(RunEvent { state: RunState::NothingToDo, message, at: Utc::now(), ..now })
             }
             Err(error) => Ok(RunEvent { state: RunState::Failed, message: error.to_string(), at: Utc::now(), ..now }),
+        }
+    }
+
+    /// Removes the versions that nobody needs any more (`store.keep`), so that refreshes do not fill the disk.
+    fn tidy(&self) {
+        match self.store.gc(false) {
+            Ok(removed) if removed.is_empty() => {}
+            Ok(removed) => tracing::info!(?removed, "old versions were removed"),
+            Err(error) => tracing::warn!(%error, "old versions could not be removed"),
         }
     }
 

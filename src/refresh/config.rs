@@ -5,6 +5,8 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use super::error::RefreshError;
+
 /// What a refresh counts, and when it runs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -84,6 +86,18 @@ impl From<Cadence> for RawCadence {
             Cadence::Every { every } => Self { every: Some(every), cron: None },
             Cadence::Cron { cron } => Self { every: None, cron: Some(cron.as_str().to_owned()) },
         }
+    }
+}
+
+/// What the process takes beside counting and building: code, threads, file buffers.
+const HEADROOM: ByteSize = ByteSize::mib(512);
+
+impl Config {
+    /// Refuses a memory limit that counting within `counting` and building within `building` would break.
+    pub fn check_memory(&self, counting: ByteSize, building: ByteSize) -> Result<(), RefreshError> {
+        let needed = ByteSize(counting.0.saturating_add(building.0).saturating_add(HEADROOM.0));
+        let limit = self.memory_limit;
+        if limit >= needed { Ok(()) } else { Err(RefreshError::MemoryLimit { limit, needed, counting, building }) }
     }
 }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
+
 use crate::ids::VersionId;
 use crate::interactions;
 use crate::store::StoreError;
@@ -69,6 +71,21 @@ pub enum RefreshError {
         live_hash: TaxonomyHash,
         /// The taxonomy of the clusters file.
         hash: TaxonomyHash,
+    },
+    /// The refresher would be ended in the middle of its work.
+    #[error(
+        "refresh.memory_limit = {limit} is less than the {needed} that a refresh may need (interactions.memory = \
+         {counting}, table.memory = {building}, and room for the process): raise the one or lower the others"
+    )]
+    MemoryLimit {
+        /// The limit of the config.
+        limit: ByteSize,
+        /// The least that fits.
+        needed: ByteSize,
+        /// What counting may take.
+        counting: ByteSize,
+        /// What building may take.
+        building: ByteSize,
     },
     /// Another run holds the store's lock.
     #[error("another refresh of this store is under way ({path} is locked): wait for it, or cancel it")]

@@ -26,6 +26,14 @@ pub struct Shape {
     pub width: usize,
 }
 
+impl Shape {
+    pub(super) fn check(self) -> Result<(), BuildError> {
+        let Self { k, width } = self;
+        let fits = (1..=MAX_K).contains(&k) && (1..=MAX_WIDTH).contains(&width);
+        if fits { Ok(()) } else { Err(BuildError::Shape { k, width }) }
+    }
+}
+
 /// What a build may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BuildLimits {
@@ -82,10 +90,8 @@ pub struct TableBuilder<'t, W: Write + Seek> {
 impl<'t, W: Write + Seek> TableBuilder<'t, W> {
     /// Starts a table at the start of `out`, which must be empty.
     pub fn new(out: W, taxonomy: &'t Taxonomy, shape: Shape, limits: BuildLimits) -> Result<Self, BuildError> {
+        shape.check()?;
         let Shape { k, width } = shape;
-        if !(1..=MAX_K).contains(&k) || !(1..=MAX_WIDTH).contains(&width) {
-            return Err(BuildError::Shape { k, width });
-        }
         let layout = Layout::new(format::key_bytes(k, clusters(taxonomy)), width);
         let sorter = RowSorter::new(layout, limits.memory, limits.spill_dir.clone());
         let mut builder = Self {

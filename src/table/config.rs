@@ -6,6 +6,7 @@ use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
 use super::build::{BuildLimits, Shape};
+use super::error::BuildError;
 
 /// What is built.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,11 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Refuses a layout that the format does not have.
+    pub fn check(&self) -> Result<(), BuildError> {
+        self.shape().check()
+    }
+
     /// The table's layout.
     pub fn shape(&self) -> Shape {
         Shape { k: self.k, width: self.width }

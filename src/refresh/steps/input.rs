@@ -46,7 +46,8 @@ pub(in crate::refresh) async fn read(
     // The newest event is that of a good row: bad rows behind it are not to go unseen.
     let report = log.report(&Window { to: cycle.request.window.to, ..window }).await?;
     tell(2, format!("{} rows, {} positive, {} bad", report.rows, report.positives, report.bad_rows()));
-    let lineage = log_lineage(settings, &window, &report)?;
+    let mut lineage = log_lineage(settings, &window, &report)?;
+    lineage.settings.insert("files".into(), log.fingerprint());
     Ok(Input { taxonomy, source: Source::Log { log: Box::new(log), window }, lineage })
 }
 

@@ -14,7 +14,7 @@ use super::{config, rows, run, taxonomy};
 
 const CLUSTERS: u32 = 40;
 /// A few per cent of what the log takes in the engine.
-const LITTLE: ByteSize = ByteSize(2 << 20);
+const LITTLE: ByteSize = ByteSize(4 << 20);
 
 /// A log of 2,500 users with 30 interactions each.
 fn write_log(directory: &Path) -> Config {

@@ -50,6 +50,8 @@ fn a_value_that_does_not_fit_is_named_with_its_key_and_origin() {
         ("serve", ["`serve` sets no key", "--set serve.drain=5s"]),
         ("=5", ["`=5` sets no key", "SEGUE__"]),
         ("serve..drain=5s", ["`serve..drain=5s` sets no key", "--set"]),
+        ("table.k=9", ["[table] k = 9, width = 8", "k is 1 to 4"]),
+        ("table.width=0", ["[table] k = 2, width = 0", "width 1 to 1024"]),
         ("store.keep=0", ["[store] keep = `0`", "use 1 or more"]),
         ("store.path=s3://bucket/prefix", ["[store] path = `s3://bucket/prefix`", "name a directory"]),
     ] {
@@ -60,6 +62,14 @@ fn a_value_that_does_not_fit_is_named_with_its_key_and_origin() {
     world.write("wrong.toml", "[serve]\nhttp_addr = 7070\n");
     list(&world, &["--config", "wrong.toml"], &[]).refused(&["`serve.http_addr` in wrong.toml", "socket address"]);
     assert_eq!(world.store(), [], "nothing was made");
+}
+
+#[test]
+fn a_refresher_that_could_not_work_is_refused_before_it_starts() {
+    let world = World::with_log("");
+    let mut command = world.command(&["serve", "--set", "refresh.memory_limit=1GiB"]);
+    command.args(["--set", "interactions.memory=600MiB", "--set", "table.memory=100MiB"]);
+    finish(command).refused(&["refresh.memory_limit = 1.0 GiB", "1.2 GiB", "raise the one or lower the others"]);
 }
 
 #[test]

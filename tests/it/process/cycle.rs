@@ -34,6 +34,16 @@ fn a_simulated_log_becomes_a_table_and_a_new_day_the_next() {
     assert!(manifest["lineage"]["window_to"].as_str().unwrap().starts_with("2026-01-03T23:"), "{manifest}");
 }
 
+#[test]
+fn a_corrected_log_is_counted_again() {
+    let world = World::with_log("user_id,cluster_id,timestamp\n1,1,2026-01-01\n1,2,2026-01-02\n");
+    let refresh = |code| assert_eq!(world.run(&["refresh"]).code, Some(code));
+    refresh(0);
+    refresh(4);
+    world.write("log/log.csv", "user_id,cluster_id,timestamp\n1,2,2026-01-01\n1,1,2026-01-02\n");
+    refresh(0);
+}
+
 /// Three versions; `main` is at the last.
 fn three_versions() -> World {
     let world = World::simulated(1);

@@ -32,7 +32,7 @@ fn niceness(stat: &str) -> i32 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_refresher_makes_itself_small() {
-    let (_world, server) = serving(&["--set", "refresh.memory_limit=3GiB"]).await;
+    let (_world, server) = serving(&["--set", "refresh.memory_limit=4GiB"]).await;
     let child = server.refresher().await;
     until(SOON, "small child", async || proc_file(child, "oom_score_adj").trim() == "1000").await;
     let limits = proc_file(child, "limits");

@@ -43,7 +43,8 @@ fn steps(events: &[RefreshEvent]) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_picks_up_new_days() {
     let world = World::simulated(1);
-    let server = Server::start(&world, &["--set", r#"refresh.policy={fixed={every="1s"}}"#]);
+    let policy = r#"refresh.policy={fixed={every="1s"}}"#;
+    let server = Server::start(&world, &["--set", policy, "--set", "store.keep=1"]);
     server.serves(1).await;
     for day in 1..3 {
         world.add_day(day);
@@ -54,6 +55,9 @@ async fn a_schedule_picks_up_new_days() {
     })
     .await;
     assert_eq!(server.metric(PUBLISHED).await, 3.0);
+    let kept = world.json(&["versions", "list"]);
+    let kept: Vec<_> = kept.as_array().unwrap().iter().map(|row| &row["manifest"]["version"]).collect();
+    assert_eq!(kept, [3, 2], "the live one and the one to roll back to; a refresh removes the rest");
     let moves = world.json(&["versions", "moves"]);
     assert_eq!((&moves[0]["who"], moves.as_array().unwrap().len()), (&json!("schedule"), 3), "{moves}");
     let planned = async || server.metric("segue_refresh_next_timestamp_seconds").await > 1.7e9;
