@@ -26,7 +26,7 @@ pub(super) struct Args {
     #[arg(long)]
     to: Option<String>,
     /// Transitions counted elsewhere (CSV: c1,...,ck,next,count) instead of the log; once for each key length
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to"])]
     counts: Vec<PathBuf>,
     /// The channel to publish on
     #[arg(long, default_value = "main")]

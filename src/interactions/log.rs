@@ -19,7 +19,7 @@ use super::rows::Rows;
 use super::source::Source;
 use super::sql::{popular_sql, transition_sql};
 use super::survey::survey;
-use super::time::MAX_GAP_SECONDS;
+use super::time::{self, MAX_GAP_SECONDS};
 use super::window::Window;
 use crate::ids::ClusterId;
 use crate::taxonomy::Taxonomy;
@@ -113,7 +113,7 @@ impl Log {
             return Err(Error::KeyLength(k));
         }
         let failed = |e| self.limits.error("counting transitions", e);
-        let sql = transition_sql(self.config.sequence, k, self.config.min_users, window);
+        let sql = transition_sql(self.config.sequence, k, self.config.min_users, &self.aligned(window));
         let rows = self.context.sql(&sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
         Ok(counts::grouped(rows, k, self.limits.clone()))
     }
@@ -121,7 +121,7 @@ impl Log {
     /// Counts in how many sequences of `window` each cluster occurs.
     pub async fn popular(&self, window: &Window) -> Result<Popular, Error> {
         let failed = |e| self.limits.error("counting popular clusters", e);
-        let sql = popular_sql(self.config.sequence, window);
+        let sql = popular_sql(self.config.sequence, &self.aligned(window));
         let batches = self.context.sql(&sql).await.map_err(failed)?.collect().await.map_err(failed)?;
         let mut popular = Popular { clusters: Vec::new(), sequences: 0 };
         for batch in &batches {
@@ -135,12 +135,17 @@ impl Log {
 
     /// A report that holds few enough bad rows.
     async fn checked(&self, window: &Window) -> Result<Report, Error> {
-        let report = survey(&self.rows, window).await.map_err(|e| self.limits.error("surveying the log", e))?;
+        let report =
+            survey(&self.rows, &self.aligned(window)).await.map_err(|e| self.limits.error("surveying the log", e))?;
         let limit = self.config.max_bad_share;
         if report.bad_share() > limit {
             return Err(Error::BadRows { report: Box::new(report), limit });
         }
         Ok(report)
+    }
+
+    fn aligned(&self, window: &Window) -> Window {
+        time::aligned(window, self.rows.resolution)
     }
 
     async fn bounds(&self) -> EngineResult<Option<Span>> {

@@ -48,7 +48,14 @@ pub(super) fn whole_number(column: &Column) -> Option<Expr> {
     let value = ident(&column.name);
     let whole = try_cast(value.clone(), DataType::Int64);
     match &column.stored {
-        stored if stored.is_integer() || stored.is_string() => Some(whole),
+        stored if stored.is_integer() => Some(whole),
+        // Some tools write whole numbers as 3.0 where a column has nulls.
+        stored if stored.is_string() => {
+            let number = try_cast(value, DataType::Float64);
+            let cut = try_cast(number.clone(), DataType::Int64);
+            let exact = try_cast(cut.clone(), DataType::Float64).eq(number);
+            when(whole.clone().is_not_null(), whole).when(exact, cut).end().ok()
+        }
         // 3.0 is cluster 3, 3.5 is none: a cast alone would cut the fraction off.
         stored if stored.is_numeric() => when(try_cast(whole.clone(), stored.clone()).eq(value), whole).end().ok(),
         _ => None,

@@ -10,6 +10,8 @@ use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::{Between, InList};
 use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, ident, lit, try_cast};
 
+use datafusion::scalar::ScalarValue;
+
 use super::error::Error;
 use super::source::Source;
 
@@ -116,7 +118,11 @@ fn casts(source: &Source, types: &Types, columns: &BTreeSet<String>) -> BTreeMap
     let used = source.columns.iter().filter(|column| columns.contains(&column.name));
     let seen = used.filter_map(|column| Some((column, types.get(&column.name)?)));
     let cast = seen.filter(|(column, seen)| column.stored != **seen);
-    cast.map(|(column, seen)| (column.name.clone(), try_cast(ident(&column.name), seen.clone()))).collect()
+    let read = |column: &str, seen: &DataType| match seen {
+        DataType::Null => lit(ScalarValue::Null),
+        seen => try_cast(ident(column), seen.clone()),
+    };
+    cast.map(|(column, seen)| (column.name.clone(), read(&column.name, seen))).collect()
 }
 
 fn substituted(expr: Expr, casts: &BTreeMap<String, Expr>) -> Result<Expr, DataFusionError> {

@@ -34,6 +34,8 @@ pub(super) struct Rows {
     /// The columns that were read: what a sample shows.
     pub(super) read: Vec<String>,
     user: String,
+    /// The nanoseconds between two neighbouring times of the log.
+    pub(super) resolution: i64,
 }
 
 impl Rows {
@@ -62,7 +64,8 @@ impl Rows {
         let checks = checks(source, user, time, &named, positive.is_readable);
         let mut read = vec![user.name.clone(), named.column.name.clone(), time.name.clone()];
         read.extend(positive.columns.into_iter().filter(|name| !read.contains(name)).collect::<Vec<_>>());
-        Ok(Self { table, checks, is_positive: positive.is_positive, read, user: user.name.clone() })
+        let resolution = super::time::resolution(&time.stored, config.timestamp_unit);
+        Ok(Self { table, checks, is_positive: positive.is_positive, read, user: user.name.clone(), resolution })
     }
 
     /// `(user_id, cluster_id, ts)` of the good rows.

@@ -51,6 +51,32 @@ fn counted(column: Expr, unit: TimestampUnit) -> Expr {
     try_cast(try_cast(try_cast(column, DataType::Int64), DataType::Timestamp(unit, None)), INSTANT)
 }
 
+/// The nanoseconds between two neighbouring values of a column of times.
+pub(super) fn resolution(stored: &DataType, unit: Option<TimestampUnit>) -> i64 {
+    use DataType::{Date64, Timestamp};
+    match (stored, unit) {
+        (Timestamp(TimeUnit::Second, _), _) => 1_000_000_000,
+        (Timestamp(TimeUnit::Millisecond, _) | Date64, _) => 1_000_000,
+        (Timestamp(TimeUnit::Microsecond, _), _) => 1_000,
+        (Timestamp(TimeUnit::Nanosecond, _), _) | (_, None | Some(TimestampUnit::Nanoseconds)) => 1,
+        (_, Some(TimestampUnit::Seconds)) => 1_000_000_000,
+        (_, Some(TimestampUnit::Milliseconds)) => 1_000_000,
+        (_, Some(TimestampUnit::Microseconds)) => 1_000,
+    }
+}
+
+/// The window whose bounds are multiples of `resolution`, and which selects the same instants of a column that knows
+/// nothing finer. The engine compares in the column's own unit and cuts off what its bounds have beyond it; here they
+/// are rounded up, which is what `>=` and `<` mean.
+pub(super) fn aligned(window: &Window, resolution: i64) -> Window {
+    let up = |time: DateTime<Utc>| {
+        let nanoseconds = within_range(time).timestamp_nanos_opt()?;
+        let beyond = nanoseconds.rem_euclid(resolution);
+        Some(DateTime::from_timestamp_nanos(nanoseconds + if beyond == 0 { 0 } else { resolution - beyond }))
+    };
+    Window { from: window.from.map(|from| up(from).unwrap_or(from)), to: window.to.map(|to| up(to).unwrap_or(to)) }
+}
+
 /// Whether `instant` can be used: neither null nor out of range.
 pub(super) fn is_readable(instant: &Expr) -> Expr {
     let (first, end) = RANGE_SECONDS;

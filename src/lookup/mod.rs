@@ -69,7 +69,7 @@ pub enum LookupError {
         width: usize,
     },
     /// A list of clusters beyond the server's bound.
-    #[error("{field} has {len} clusters, at most {max} are taken: send the latest {max}")]
+    #[error("{field} has {len} clusters, at most {max} are taken")]
     TooLong {
         /// `history` or `exclude`.
         field: &'static str,

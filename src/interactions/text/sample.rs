@@ -117,6 +117,8 @@ impl Tally {
     /// it unreadable.
     pub(in crate::interactions) fn data_type(self) -> DataType {
         match self {
+            // Null fits every expression, where text would only fit those on text.
+            Tally { values: 0, .. } => DataType::Null,
             _ if self.mostly(self.numbers) => DataType::Float64,
             _ if self.mostly(self.booleans) => DataType::Boolean,
             _ if self.mostly(self.times) => INSTANT,

@@ -93,7 +93,7 @@ impl Source {
         match self {
             Self::Log { log, window } => Ok(log.popular(window).await?),
             Self::Counts(files) => match files.iter().flatten().next() {
-                Some(shortest) => arrivals(shortest).await,
+                Some(shortest) => met(shortest).await,
                 None => Ok(Popular { clusters: Vec::new(), sequences: 0 }),
             },
         }
@@ -114,18 +114,20 @@ impl Source {
     }
 }
 
-/// Popularity as counts made elsewhere tell it: they know no sequences, so a cluster's number is that of the
-/// transitions that lead to it.
-async fn arrivals(file: &CountsFile) -> Result<Popular, RefreshError> {
-    let mut arrivals: BTreeMap<ClusterId, u64> = BTreeMap::new();
+/// Popularity as counts made elsewhere tell it. They know no sequences, so a cluster's number is that of the transitions
+/// of the shortest keys in which it stands, and its share is of those.
+async fn met(file: &CountsFile) -> Result<Popular, RefreshError> {
+    let mut met: BTreeMap<ClusterId, u64> = BTreeMap::new();
+    let mut transitions = 0;
     let mut stream = file.count().await?;
-    while let Some(KeyCounts { next, .. }) = stream.try_next().await? {
-        for (cluster, count) in next {
-            *arrivals.entry(cluster).or_default() += count;
+    while let Some(KeyCounts { key, next }) = stream.try_next().await? {
+        let seen: u64 = next.iter().map(|&(_, count)| count).sum();
+        transitions += seen;
+        for (cluster, count) in key.into_iter().map(|cluster| (cluster, seen)).chain(next) {
+            *met.entry(cluster).or_default() += count;
         }
     }
-    let sequences = arrivals.values().sum();
-    let mut clusters: Vec<_> = arrivals.into_iter().collect();
+    let mut clusters: Vec<_> = met.into_iter().collect();
     clusters.sort_by_key(|&(cluster, count)| (std::cmp::Reverse(count), cluster));
-    Ok(Popular { clusters, sequences })
+    Ok(Popular { clusters, sequences: transitions })
 }

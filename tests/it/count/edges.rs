@@ -122,3 +122,49 @@ fn wrong_counts_are_named_with_their_line() {
         assert!(error.contains(problem) && error.contains("counts.csv"), "{error}");
     }
 }
+
+/// Bounds finer than the log's own times select what they say, in every unit.
+#[test]
+fn bounds_between_two_times_of_the_log_are_exact() {
+    use segue::interactions::TimestampUnit::{Microseconds, Milliseconds, Nanoseconds, Seconds};
+    let directory = tempfile::tempdir().unwrap();
+    for (unit, second) in [(Seconds, 1), (Milliseconds, 1_000), (Microseconds, 1_000_000), (Nanoseconds, 1_000_000_000)]
+    {
+        for first in [-3, 3_600] {
+            let time = |at: i64| (first + at) * second;
+            let text = format!("user_id,cluster_id,timestamp\n1,1,{}\n1,2,{}\n1,3,{}\n", time(0), time(1), time(2));
+            write_text(&directory.path().join("log.csv"), &text);
+            let config = Config { timestamp_unit: Some(unit), ..config(directory.path()) };
+            let at = |seconds: i64, nanoseconds: i64| {
+                chrono::DateTime::from_timestamp_nanos((first + seconds) * 1_000_000_000 + nanoseconds)
+            };
+            for (from, to, expected) in [
+                (at(0, 0), at(2, 1), vec![(vec![1, 2], 1), (vec![2, 3], 1)]),
+                (at(0, 1), at(2, 1), vec![(vec![2, 3], 1)]),
+                (at(0, -1), at(2, 0), vec![(vec![1, 2], 1)]),
+                (at(0, 0), at(1, 1), vec![(vec![1, 2], 1)]),
+            ] {
+                let window = Window { from: Some(from), to: Some(to) };
+                assert_eq!(counted(&config, 1, &window), expected, "{unit:?} {window}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_column_without_values_is_null_in_the_expression() {
+    let directory = tempfile::tempdir().unwrap();
+    let text = "user_id,cluster_id,timestamp,is_like,rating\n1,1,2026-01-01,,8\n1,2,2026-01-02,,9\n";
+    write_text(&directory.path().join("log.csv"), text);
+    for positive in ["is_like IS NOT TRUE", "coalesce(is_like, TRUE)", "rating > 7 AND is_like IS NULL"] {
+        let config = Config { positive: Some(positive.to_owned()), ..config(directory.path()) };
+        assert_eq!(counted(&config, 1, &Window::default()), [(vec![1, 2], 1)], "{positive}");
+    }
+}
+
+#[test]
+fn whole_numbers_may_be_written_with_a_fraction_of_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    write_text(&directory.path().join("log.csv"), "user_id,cluster_id,timestamp\n1,1.0,2026-01-01\n1,2.0,2026-01-02\n");
+    assert_eq!(counted(&config(directory.path()), 1, &Window::default()), [(vec![1, 2], 1)]);
+}

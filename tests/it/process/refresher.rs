@@ -37,7 +37,7 @@ async fn the_refresher_makes_itself_small() {
     until(SOON, "small child", async || proc_file(child, "oom_score_adj").trim() == "1000").await;
     let limits = proc_file(child, "limits");
     let data = limits.lines().find(|line| line.starts_with("Max data size")).unwrap();
-    assert_eq!(data.split_whitespace().nth(3).unwrap(), (3_u64 << 30).to_string(), "{limits}");
+    assert_eq!(data.split_whitespace().nth(3).unwrap(), (4_u64 << 30).to_string(), "{limits}");
     // The runtime's threads are started afterwards, and inherit it.
     until(SOON, "threads", async || std::fs::read_dir(format!("/proc/{child}/task")).unwrap().count() > 1).await;
     for task in std::fs::read_dir(format!("/proc/{child}/task")).unwrap() {
