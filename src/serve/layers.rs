@@ -13,11 +13,11 @@ use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
 use tower::load_shed::error::Overloaded;
-use tower::timeout::TimeoutLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use super::auth::{Guard, guard};
 use super::config::Config;
+use super::deadline;
 use super::error::ServeError;
 use super::face::Face;
 use super::observe::{Observer, observe};
@@ -38,17 +38,16 @@ impl Limits {
 
 /// What lookups pass through, outermost first. Probes and metrics do not: they must answer under any load.
 pub(super) fn limited(router: Router, face: Face, limits: &Limits) -> Router {
-    let timeout = limits.timeout;
     router.layer(
         ServiceBuilder::new()
             // What the layers below refuse becomes an answer.
-            .layer(HandleErrorLayer::new(move |error: BoxError| async move { refused(face, &error, timeout) }))
+            .layer(HandleErrorLayer::new(move |error: BoxError| async move { refused(face, &error) }))
             // A call that finds no room is turned away at once: a queue would only make all of them late.
             .layer(LoadShedLayer::new())
             // Room for so many calls at once, both ports together. A stream gives its room back once it is open.
             .layer(GlobalConcurrencyLimitLayer::with_semaphore(Arc::clone(&limits.calls)))
-            // A call whose body trickles in gives its room back.
-            .layer(TimeoutLayer::new(timeout)),
+            // A call whose body trickles in, or whose caller has gone on, gives its room back.
+            .layer(from_fn_with_state((face, limits.timeout), deadline::within)),
     )
 }
 
@@ -69,9 +68,11 @@ pub(super) fn guarded(router: Router, face: Face, credentials: Arc<Guard>) -> Ro
     router.layer(from_fn_with_state((face, credentials), guard))
 }
 
-fn refused(face: Face, error: &BoxError, after: Duration) -> Response {
-    let busy = error.is::<Overloaded>();
-    face.refuse(if busy { ServeError::Busy } else { ServeError::Timeout { after } })
+fn refused(face: Face, error: &BoxError) -> Response {
+    if !error.is::<Overloaded>() {
+        tracing::error!(%error, "a layer failed in a way that it never should");
+    }
+    face.refuse(ServeError::Busy)
 }
 
 fn panicked(face: Face, panic: Box<dyn Any + Send>) -> Response {
@@ -120,6 +121,16 @@ mod tests {
         assert!(text.contains("segue_panics_total 2"), "{text}");
         let counted = r#"segue_requests_total{api="grpc",method="fails",code="INTERNAL"} 1"#;
         assert!(text.contains(counted), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_caller_that_waits_less_is_answered_sooner() {
+        let limits = Limits { calls: Arc::new(Semaphore::new(1)), timeout: Duration::from_secs(60) };
+        let router = Router::new().route("/sleeps", get(std::future::pending::<()>));
+        let router = limited(router, Face::Grpc, &limits);
+        let request = Request::get("/sleeps").header("grpc-timeout", "10m").body(Body::empty()).unwrap();
+        let answer = tokio::time::timeout(Duration::from_secs(10), router.oneshot(request)).await.unwrap().unwrap();
+        assert_eq!(answer.headers()["grpc-status"], "4");
     }
 
     #[tokio::test]

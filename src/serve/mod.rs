@@ -10,6 +10,7 @@
 mod admin;
 mod auth;
 mod config;
+mod deadline;
 mod error;
 mod face;
 mod grpc;
