@@ -11,9 +11,8 @@ use rustix::io::Errno;
 use super::private::PrivateFile;
 
 /// Bytes that one system call populates, locks or releases. Each holds the process's memory map for as long as it
-/// runs, and every other thread's `mmap` waits. What takes long is reading from the disk: 4 MiB were seen to take 30 ms
-/// on a slow one.
-const STEP: usize = 1 << 20;
+/// runs, and every other thread's `mmap` waits: 1 GiB at once is 100 ms and more, 4 MiB a fraction of one.
+const STEP: usize = 4 << 20;
 
 /// A private copy of a table, mapped read-only and shared. Dropping it gives the memory back in small steps.
 #[derive(Debug)]
