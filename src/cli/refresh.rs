@@ -52,7 +52,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     };
     let settings = settings(&config);
     let cycle = Cycle { settings: &settings, store: &store, request: &request };
-    let mut shown = Shown::new();
+    let shown = Shown::new();
     let outcome = super::runtime()?.block_on(cycle.run(&mut |progress| shown.show(&progress)))?;
     shown.bar.finish_and_clear();
     report(common, &store, outcome)
@@ -88,17 +88,16 @@ fn report(common: &Common, store: &Store, outcome: Outcome) -> anyhow::Result<Ex
 /// A bar on a terminal, one line a step otherwise.
 struct Shown {
     bar: ProgressBar,
-    step: &'static str,
 }
 
 impl Shown {
     fn new() -> Self {
         let style = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len}  {msg}  {elapsed}");
         let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, step: "" }
+        Self { bar }
     }
 
-    fn show(&mut self, progress: &Progress) {
+    fn show(&self, progress: &Progress) {
         if std::io::stderr().is_terminal() {
             self.bar.set_prefix(progress.step);
             self.bar.set_length(progress.total);
@@ -108,6 +107,5 @@ impl Shown {
             let Progress { step, done, total, message } = progress;
             output::note(format_args!("{step} {done}/{total}: {message}"));
         }
-        self.step = progress.step;
     }
 }
