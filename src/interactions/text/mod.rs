@@ -9,11 +9,11 @@ mod sample;
 mod table;
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 
-use datafusion::datasource::file_format::file_compression_type::FileCompressionType;
+use flate2::read::MultiGzDecoder;
 
 pub(super) use sample::{Tally, sample, tally_paths};
 pub(super) use table::{BROKEN, FILE, LINE, TextTable};
@@ -84,13 +84,13 @@ pub(super) fn csv_header(path: &Path) -> Result<Vec<String>, Error> {
 
 fn decompressed(path: &Path) -> Result<input::Input, Error> {
     let io = |source| Error::Io { path: path.to_owned(), source };
-    let compression = match path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase).as_deref() {
-        Some("gz") => FileCompressionType::GZIP,
-        Some("zst") => FileCompressionType::ZSTD,
-        _ => FileCompressionType::UNCOMPRESSED,
-    };
     let file = File::open(path).map_err(io)?;
-    let reader = compression.convert_read(file).map_err(|e| io(io::Error::other(e)))?;
+    let extension = path.extension().and_then(|e| e.to_str()).map(str::to_ascii_lowercase);
+    let reader: Box<dyn Read + Send> = match extension.as_deref() {
+        Some("gz") => Box::new(MultiGzDecoder::new(file)),
+        Some("zst") => Box::new(zstd::Decoder::new(file).map_err(io)?),
+        _ => Box::new(file),
+    };
     Ok(input::Input::new(reader))
 }
 
