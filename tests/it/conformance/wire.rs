@@ -119,8 +119,14 @@ impl Wire {
 
     /// Waits until the server has sent such a frame.
     pub(super) async fn saw(&mut self, is: impl Fn(&Frame) -> bool) -> Frame {
-        let seen = timeout(PATIENCE, self.seen.wait_for(|seen| seen.iter().any(&is))).await;
-        seen.expect("no such frame").expect("the server hung up").iter().find(|frame| is(frame)).cloned().unwrap()
+        self.saw_all(|seen| seen.iter().any(&is)).await;
+        self.seen().into_iter().find(is).unwrap()
+    }
+
+    /// Waits until what the server has sent is enough.
+    pub(super) async fn saw_all(&mut self, is_enough: impl Fn(&[Frame]) -> bool) {
+        let seen = timeout(PATIENCE, self.seen.wait_for(|seen| is_enough(seen))).await;
+        drop(seen.expect("the server does not send it").expect("the server hung up"));
     }
 
     /// Everything that the server has sent so far.
