@@ -55,6 +55,8 @@ pub struct Answer<'s> {
     pub predictions: &'s [Prediction],
     /// The length of the longest key found, even if all its candidates were skipped.
     pub matched: u32,
+    /// Clusters of the history that the table does not know; they were dropped.
+    pub unknown: u32,
 }
 
 /// Why a question has no answer. Both are the asker's to mend.
@@ -88,6 +90,34 @@ pub struct Scratch {
     predictions: Vec<Prediction>,
 }
 
+/// Answers many questions of one table, in order, until `take` fails.
+///
+/// Each answer is what [`lookup`] gives. The rows of the next [`AHEAD`] questions are being read while one is answered, so
+/// that what a question costs is the memory's throughput and no longer its latency.
+pub fn lookup_batch<'q, B: AsRef<[u8]>, E>(
+    table: &Table<B>,
+    rules: Rules<'_>,
+    queries: impl Iterator<Item = Query<'q>> + Clone,
+    scratch: &mut Scratch,
+    mut take: impl FnMut(Result<Answer<'_>, LookupError>) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut ahead = queries.clone();
+    let mut read_on = |queries: usize| {
+        for query in ahead.by_ref().take(queries) {
+            table.prefetch(Recent::of(table, query.history).longest());
+        }
+    };
+    read_on(AHEAD);
+    for query in queries {
+        read_on(1);
+        take(lookup(table, rules, query, scratch))?;
+    }
+    Ok(())
+}
+
+/// Questions of a batch whose rows are being read at a time: as many as a core has misses in flight.
+const AHEAD: usize = 16;
+
 /// Answers one question.
 ///
 /// History -> without unknown ids -> each cluster once, at its latest place -> the latest k -> the table; on a miss the
@@ -101,17 +131,16 @@ pub fn lookup<'s, B: AsRef<[u8]>>(
 ) -> Result<Answer<'s>, LookupError> {
     check(table, rules, query)?;
     let limit = query.limit.max(1) as usize;
-    scratch.skip.grow(table.taxonomy().clusters().len());
-    let recent = Recent::of(table, query.history, &mut scratch.skip);
-    for index in query.exclude.iter().filter_map(|&id| table.index_of(ClusterId(id))) {
-        scratch.skip.insert(index);
-    }
+    let recent = Recent::of(table, query.history);
+    // The memory works while the history is marked.
+    table.prefetch(recent.longest());
+    let unknown = scratch.mark(table, query);
     let Scratch { skip, predictions } = scratch;
     let mut fill = Fill { table, blocklist: rules.blocklist, limit, skip, predictions };
     let matched = fill.take_rows(&recent);
     fill.take_popular();
     scratch.forget(table, query);
-    Ok(Answer { predictions: &scratch.predictions, matched })
+    Ok(Answer { predictions: &scratch.predictions, matched, unknown })
 }
 
 fn check<B: AsRef<[u8]>>(table: &Table<B>, rules: Rules<'_>, query: Query<'_>) -> Result<(), LookupError> {
@@ -127,10 +156,27 @@ fn check<B: AsRef<[u8]>>(table: &Table<B>, rules: Rules<'_>, query: Query<'_>) -
 }
 
 impl Scratch {
+    /// Marks what the answer may not name, in a set that must be empty; returns how many clusters of the history the
+    /// table does not know.
+    fn mark<B: AsRef<[u8]>>(&mut self, table: &Table<B>, query: Query<'_>) -> u32 {
+        self.skip.grow(table.taxonomy().clusters().len());
+        let mut unknown = 0;
+        for &id in query.history {
+            match table.index_of(ClusterId(id)) {
+                Some(index) => drop(self.skip.insert(index)),
+                None => unknown += 1,
+            }
+        }
+        for index in query.exclude.iter().filter_map(|&id| table.index_of(ClusterId(id))) {
+            self.skip.insert(index);
+        }
+        unknown
+    }
+
     /// Clears what this lookup put in, which is less than the whole set.
     fn forget<B: AsRef<[u8]>>(&mut self, table: &Table<B>, query: Query<'_>) {
-        let predicted = self.predictions.iter().map(|prediction| prediction.cluster);
         let asked = query.history.iter().chain(query.exclude).map(|&id| ClusterId(id));
+        let predicted = self.predictions.iter().map(|prediction| prediction.cluster);
         for index in asked.chain(predicted).filter_map(|id| table.index_of(id)) {
             self.skip.remove(index);
         }
@@ -145,12 +191,14 @@ struct Recent {
 }
 
 impl Recent {
-    /// Also marks the whole history in `seen`, which must hold none of it yet.
-    fn of<B: AsRef<[u8]>>(table: &Table<B>, history: &[u32], seen: &mut ClusterSet) -> Self {
+    #[inline]
+    fn of<B: AsRef<[u8]>>(table: &Table<B>, history: &[u32]) -> Self {
         let mut recent = Recent { indices: [0; MAX_K], len: 0 };
-        for &id in history.iter().rev() {
-            let Some(index) = table.index_of(ClusterId(id)) else { continue };
-            if seen.insert(index) && recent.len < table.k() {
+        for index in history.iter().rev().filter_map(|&id| table.index_of(ClusterId(id))) {
+            if recent.len == table.k() {
+                break;
+            }
+            if !recent.longest().contains(&index) {
                 recent.len += 1;
                 recent.indices[MAX_K - recent.len] = index;
             }
@@ -160,6 +208,10 @@ impl Recent {
 
     fn key(&self, len: usize) -> &[u32] {
         &self.indices[MAX_K - len..]
+    }
+
+    fn longest(&self) -> &[u32] {
+        self.key(self.len)
     }
 }
 

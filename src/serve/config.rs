@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -20,12 +21,16 @@ pub struct Config {
     pub http_addr: SocketAddr,
     /// Lookups as gRPC.
     pub grpc_addr: SocketAddr,
+    /// A Unix socket for lookups as gRPC, beside the port: cheaper for callers on the same machine.
+    pub grpc_socket: Option<PathBuf>,
     /// Operations, as gRPC and as JSON. Beyond loopback only with `admin_token_file`.
     pub admin_addr: SocketAddr,
     /// A file that holds the token which every call to the admin port must bear; none means no token is asked for.
     pub admin_token_file: Option<PathBuf>,
     /// The channel that answers where a request names none.
     pub channel: String,
+    /// Threads that answer lookups, each with its own connections; none means one a core.
+    pub workers: Option<NonZeroUsize>,
     /// The longest history, and the longest exclusion list.
     pub max_history: NonZeroUsize,
     /// The most lookups in a batch.
@@ -60,9 +65,11 @@ impl Default for Config {
         Self {
             http_addr: local(7070),
             grpc_addr: local(7071),
+            grpc_socket: None,
             admin_addr: local(7072),
             admin_token_file: None,
             channel: "main".into(),
+            workers: None,
             max_history: nonzero(DEFAULT_MAX_HISTORY),
             max_batch: nonzero(4096),
             max_message: ByteSize(4 << 20),
@@ -91,6 +98,11 @@ impl Config {
     /// How the live tables are kept.
     pub fn live(&self) -> LiveConfig {
         LiveConfig { cache: self.cache.clone(), residence: self.residence, poll: self.poll }
+    }
+
+    /// Threads that answer lookups.
+    pub(super) fn worker_count(&self) -> usize {
+        self.workers.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
     }
 
     /// What no single field shows.

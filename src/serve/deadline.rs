@@ -15,11 +15,16 @@ const GRPC_TIMEOUT: &str = "grpc-timeout";
 
 /// Gives a call up when its time is over. A stream's time ends with its head.
 pub(super) async fn within(State((face, limit)): State<(Face, Duration)>, request: Request, next: Next) -> Response {
-    let after = limit.min(asked(request.headers()).unwrap_or(limit));
+    let after = of(request.headers(), limit);
     match tokio::time::timeout(after, next.run(request)).await {
         Ok(answer) => answer,
         Err(_) => face.refuse(ServeError::Timeout { after }),
     }
+}
+
+/// How long a call of this head may take, at most `limit`.
+pub(super) fn of(head: &HeaderMap, limit: Duration) -> Duration {
+    limit.min(asked(head).unwrap_or(limit))
 }
 
 /// What the caller asks for: up to eight digits and a unit. Anything else is left aside, as other servers do.

@@ -53,6 +53,17 @@ pub enum StartError {
         /// The system's answer.
         source: io::Error,
     },
+    /// The socket cannot be listened on.
+    #[error("serve.grpc_socket {path} cannot be listened on: {source}; stop what uses it, or name another file in a folder that this user may write", path = path.display())]
+    BindSocket {
+        /// The socket's file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The threads that answer cannot be started.
+    #[error("the threads that answer lookups cannot be started: {0}; set serve.workers lower")]
+    Workers(io::Error),
     /// The descriptors built into the binary are damaged.
     #[error("the gRPC descriptors of this build cannot be read: {0}; install it again")]
     Descriptors(String),

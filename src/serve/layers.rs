@@ -8,7 +8,7 @@ use axum::error_handling::HandleErrorLayer;
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::{BoxError, Router};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceBuilder;
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::load_shed::LoadShedLayer;
@@ -33,6 +33,16 @@ impl Limits {
     pub(super) fn new(config: &Config) -> Self {
         let calls = config.max_concurrency.get().min(Semaphore::MAX_PERMITS);
         Self { calls: Arc::new(Semaphore::new(calls)), timeout: config.timeout }
+    }
+
+    /// Room for one call more, for as long as it is held; `None` where there is none.
+    pub(super) fn room(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.calls).try_acquire_owned().ok()
+    }
+
+    /// The longest that a call may take.
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
     }
 }
 
@@ -76,10 +86,15 @@ fn refused(face: Face, error: &BoxError) -> Response {
 }
 
 fn panicked(face: Face, panic: Box<dyn Any + Send>) -> Response {
+    report_panic(&*panic);
+    face.refuse(ServeError::Panicked)
+}
+
+/// Logs what a handler panicked with.
+pub(super) fn report_panic(panic: &(dyn Any + Send)) {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without a message");
     tracing::error!(panic = text, "a handler panicked: this is a defect, please report it");
-    face.refuse(ServeError::Panicked)
 }
 
 #[cfg(test)]

@@ -46,34 +46,63 @@ impl Lookups {
         question: Question<'_>,
         make: impl FnOnce(VersionId, Answer<'_>) -> T,
     ) -> Result<T, ServeError> {
-        let mut tally = Tally::default();
         let channels = self.live.load();
-        let answer = with_scratch(|scratch| self.answer(&channels, question, scratch, &mut tally, make));
-        self.metrics.add(&tally);
-        answer
+        let snapshot = self.snapshot(&channels, question.channel)?;
+        let answered = with_scratch(|scratch| {
+            let answer = lookup::lookup(&snapshot.table, self.rules(snapshot), question.query, scratch)?;
+            let mut tally = Tally::default();
+            tally.note(answer);
+            Ok((make(snapshot.version, answer), tally))
+        });
+        answered.map(|(made, tally)| {
+            self.metrics.add(&tally);
+            made
+        })
     }
 
-    /// Answers all questions from the same state of the channels, or none of them.
-    pub(super) fn batch<'q, T>(
+    /// Answers all questions, in order, from the same state of the channels, or fails for all of them.
+    pub(super) fn batch<'q>(
         &self,
-        questions: impl ExactSizeIterator<Item = Question<'q>>,
-        make: impl Fn(VersionId, Answer<'_>) -> T,
-    ) -> Result<Vec<T>, ServeError> {
-        if questions.len() > self.max_batch {
-            return Err(ServeError::BatchTooLong { len: questions.len(), max: self.max_batch });
+        questions: impl Iterator<Item = Question<'q>> + Clone,
+        mut take: impl FnMut(VersionId, Answer<'_>),
+    ) -> Result<(), ServeError> {
+        let len = questions.clone().count();
+        if len > self.max_batch {
+            return Err(ServeError::BatchTooLong { len, max: self.max_batch });
         }
         let mut tally = Tally::default();
         let channels = self.live.load();
-        let answers = with_scratch(|scratch| {
-            let numbered = questions.enumerate();
-            let answers = numbered.map(|(index, question)| {
-                let answer = self.answer(&channels, question, scratch, &mut tally, &make);
-                answer.map_err(|error| ServeError::InBatch { index, error: Box::new(error) })
-            });
-            answers.collect()
-        });
+        let mut take = |version, answer: Answer<'_>| {
+            tally.note(answer);
+            take(version, answer);
+        };
+        let answered = with_scratch(|scratch| self.runs(&channels, questions, scratch, &mut take));
         self.metrics.add(&tally);
-        answers
+        answered
+    }
+
+    /// Answers questions run by run: those of one channel, next to each other, are one batch of its table.
+    fn runs<'q>(
+        &self,
+        channels: &LiveChannels,
+        mut questions: impl Iterator<Item = Question<'q>> + Clone,
+        scratch: &mut Scratch,
+        take: &mut impl FnMut(VersionId, Answer<'_>),
+    ) -> Result<(), ServeError> {
+        let mut index = 0;
+        while let Some(Question { channel, .. }) = questions.clone().next() {
+            let in_batch = |index, error| ServeError::InBatch { index, error: Box::new(error) };
+            let snapshot = self.snapshot(channels, channel).map_err(|error| in_batch(index, error))?;
+            let run = questions.clone().take_while(|question| question.channel == channel);
+            let queries = run.map(|question| question.query);
+            lookup::lookup_batch(&snapshot.table, self.rules(snapshot), queries, scratch, |answer| {
+                take(snapshot.version, answer.map_err(|error| in_batch(index, error.into()))?);
+                index += 1;
+                questions.next();
+                Ok::<_, ServeError>(())
+            })?;
+        }
+        Ok(())
     }
 
     /// A table to read rather than to ask, and its version.
@@ -90,19 +119,8 @@ impl Lookups {
         }
     }
 
-    fn answer<T>(
-        &self,
-        channels: &LiveChannels,
-        question: Question<'_>,
-        scratch: &mut Scratch,
-        tally: &mut Tally,
-        make: impl FnOnce(VersionId, Answer<'_>) -> T,
-    ) -> Result<T, ServeError> {
-        let snapshot = self.snapshot(channels, question.channel)?;
-        let rules = Rules { blocklist: &snapshot.blocklist, max_history: self.max_history };
-        let answer = lookup::lookup(&snapshot.table, rules, question.query, scratch)?;
-        tally.note(&snapshot.table, question.query.history, answer);
-        Ok(make(snapshot.version, answer))
+    fn rules<'s>(&self, snapshot: &'s Snapshot) -> Rules<'s> {
+        Rules { blocklist: &snapshot.blocklist, max_history: self.max_history }
     }
 
     fn snapshot<'c>(&self, channels: &'c LiveChannels, channel: &str) -> Result<&'c Snapshot, ServeError> {

@@ -11,10 +11,9 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 
 use super::error::Kind;
 use super::face::Face;
-use crate::ids::ClusterId;
 use crate::lookup::Answer;
 use crate::table::format::MAX_K;
-use crate::table::{Source, Table};
+use crate::table::Source;
 
 const REQUESTS: &str = "segue_requests_total";
 const DURATION: &str = "segue_request_duration_seconds";
@@ -183,12 +182,12 @@ const SOURCES: [(Source, &str); 3] =
     [(Source::Llm, "llm"), (Source::Retrieved, "retrieved"), (Source::Popular, "popular")];
 
 impl Tally {
-    pub(super) fn note<B: AsRef<[u8]>>(&mut self, table: &Table<B>, history: &[u32], answer: Answer<'_>) {
+    pub(super) fn note(&mut self, answer: Answer<'_>) {
         self.levels[answer.matched as usize] += 1;
         for prediction in answer.predictions {
             self.sources[prediction.source as usize - 1] += 1;
         }
-        self.unknown += history.iter().filter(|&&id| table.index_of(ClusterId(id)).is_none()).count() as u64;
+        self.unknown += u64::from(answer.unknown);
     }
 }
 

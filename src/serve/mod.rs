@@ -23,9 +23,11 @@ mod lookups;
 mod metrics;
 mod observe;
 mod openapi;
+mod port;
 pub mod proto;
 mod refresh;
 mod server;
+mod workers;
 
 pub use config::Config;
 pub use error::StartError;

@@ -13,9 +13,9 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::Status;
+use tonic::{Code, Status};
 
-use super::error::{ServeError, kind_of, sized};
+use super::error::{ServeError, kind_of, kind_of_status, sized};
 use super::face::{self, Face};
 use super::metrics::{Metrics, Series};
 use bytesize::ByteSize;
@@ -49,9 +49,12 @@ impl Observer {
             Face::Grpc => request.uri().path(),
             Face::Http => matched.map_or("", MatchedPath::as_str),
         };
-        let series = Arc::clone(self.series.get(path).unwrap_or(&self.other));
-        series.begin();
-        Call { face: self.face, series, code: self.face.gone(), began: Instant::now() }
+        Call::begin(self.face, self.series(path))
+    }
+
+    /// The series of a path, or that of all paths that nobody serves.
+    pub(super) fn series(&self, path: &str) -> Arc<Series> {
+        Arc::clone(self.series.get(path).unwrap_or(&self.other))
     }
 }
 
@@ -81,11 +84,32 @@ pub(super) async fn observe(State(observer): State<Arc<Observer>>, request: Requ
 }
 
 /// One call, counted when it is dropped: an answer that nobody took to its end counts as given up.
-struct Call {
+pub(super) struct Call {
     face: Face,
     series: Arc<Series>,
     code: u16,
     began: Instant,
+}
+
+impl Call {
+    pub(super) fn begin(face: Face, series: Arc<Series>) -> Self {
+        series.begin();
+        Self { face, series, code: face.gone(), began: Instant::now() }
+    }
+
+    /// Its answer is whole, and of this code.
+    pub(super) fn answered(&mut self, code: Code) {
+        self.series.answered(self.began);
+        self.code = code as u16;
+    }
+
+    /// It is turned away.
+    pub(super) fn refused(&mut self, status: &Status) {
+        self.answered(status.code());
+        if let Some(kind) = kind_of_status(status) {
+            self.series.refused(&kind);
+        }
+    }
 }
 
 impl Drop for Call {

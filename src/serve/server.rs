@@ -12,7 +12,9 @@ use super::error::StartError;
 use super::face::Face;
 use super::health::{self, Readiness};
 use super::layers::{Limits, guarded, observed};
-use super::listen::{Listeners, OpenConnections, Port};
+use super::listen::Listeners;
+use super::port::{Door, OpenConnections, Port};
+use super::workers::Workers;
 use super::lookups::Lookups;
 use super::metrics::Metrics;
 use super::observe::Observer;
@@ -72,14 +74,15 @@ pub async fn run(
     Ok(Drained { cut })
 }
 
-/// The three ports, each with its router behind its layers.
+/// The ports, each with its router behind its layers.
 fn ports(
     listeners: Listeners,
     backend: Backend,
     health: grpc::HealthService,
     stop: &CancellationToken,
-) -> Result<[Port; 3], StartError> {
-    let Listeners { config, guard, http, grpc, admin } = listeners;
+) -> Result<Vec<Port>, StartError> {
+    let Listeners { config, guard, http, grpc, grpc_socket, admin, .. } = listeners;
+    let workers = Arc::new(Workers::start(config.worker_count()).map_err(StartError::Workers)?);
     let (guard, limits) = (Arc::new(guard), Limits::new(&config));
     let observer =
         |face, paths: Vec<String>| Observer::new(face, paths, &backend.metrics, config.max_message, stop.clone());
@@ -89,16 +92,17 @@ fn ports(
 
     let face = http::Http::new(Arc::clone(&lookups), readiness, backend.metrics.clone(), config.max_message);
     let on_http = observed(http::router(face, &limits), Face::Http, observer(Face::Http, http::paths()));
-    let on_grpc = grpc::lookup_router(lookups, health.clone(), &config, &limits)?;
-    let on_grpc = observed(on_grpc, Face::Grpc, observer(Face::Grpc, grpc::paths()?));
+    let observed_grpc = observer(Face::Grpc, grpc::paths()?);
+    let on_grpc = grpc::lookup_door(lookups, health.clone(), observed_grpc, &config, &limits)?;
 
     let as_json = guarded(http::admin_router(Arc::clone(&operations), &config), Face::Http, Arc::clone(&guard));
     let as_json = observed(as_json, Face::Http, observer(Face::Http, http::admin_paths()));
     let as_grpc = guarded(grpc::admin_router(operations, health, &config)?, Face::Grpc, guard);
     let as_grpc = observed(as_grpc, Face::Grpc, observer(Face::Grpc, grpc::paths()?));
-    Ok([
-        Port::new(http, on_http, &config),
-        Port::new(grpc, on_grpc, &config),
-        Port::new(admin, as_json.merge(as_grpc), &config),
-    ])
+    let (on_http, on_grpc) = (Door::http(on_http, &config), Door::Grpc(Arc::new(on_grpc)));
+    let on_admin = Door::http(as_json.merge(as_grpc), &config);
+    let answering = |listener, door| Port::new(listener, door, Some(Arc::clone(&workers)), &config);
+    let sockets = grpc_socket.map(|socket| answering(socket, on_grpc.clone()));
+    let ports = [answering(http, on_http), answering(grpc, on_grpc), Port::new(admin, on_admin, None, &config)];
+    Ok(ports.into_iter().chain(sockets).collect())
 }

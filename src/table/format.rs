@@ -102,9 +102,14 @@ pub(super) fn stride(key_bytes: usize, width: usize) -> usize {
     (key_bytes + width * (4 + 2 + 1)).next_multiple_of(LINE)
 }
 
-/// Packs dense indices, oldest lowest.
+/// Packs dense indices, oldest lowest. At most 32 bits each: a key that fits 64 is packed as one word.
+#[inline]
 pub(super) fn pack(indices: &[u32], bits: u32) -> u128 {
-    indices.iter().rev().fold(0, |key, &index| key << bits | u128::from(index))
+    let newest_first = indices.iter().rev();
+    if indices.len() as u32 * bits <= u64::BITS {
+        return newest_first.fold(0, |key: u64, &index| key << bits | u64::from(index)).into();
+    }
+    newest_first.fold(0, |key, &index| key << bits | u128::from(index))
 }
 
 /// The inverse of [`pack`]; bits beyond `len` indices come back as the second value and must be zero.

@@ -12,6 +12,7 @@ mod config;
 mod error;
 pub mod format;
 mod lineage;
+mod prefetch;
 mod read;
 mod row;
 mod sort;

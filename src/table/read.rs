@@ -4,6 +4,7 @@ use super::archive::{self, Contents};
 use super::error::OpenError;
 use super::format::{self, Header, LINE, SectionEntry};
 use super::lineage::Lineage;
+use super::prefetch::prefetch;
 use super::row::{Entry, Layout};
 use crate::ids::ClusterId;
 use crate::taxonomy::Taxonomy;
@@ -21,6 +22,8 @@ pub struct Table<B> {
     pub(super) rows: Vec<SectionEntry>,
     contents: Contents,
     index: ClusterIndex,
+    /// Bits that one dense index takes in a key.
+    index_bits: u32,
     checksum: u64,
 }
 
@@ -50,7 +53,8 @@ impl<B: AsRef<[u8]>> Table<B> {
         let contents = archive::decode(section(bytes.as_ref(), &archive), header.clusters)?;
         let index = ClusterIndex::new(&contents.taxonomy);
         let layout = Layout::new(header.key_bytes, header.width);
-        Ok(Self { bytes, header, layout, rows, contents, index, checksum })
+        let index_bits = format::index_bits(header.k, header.key_bytes);
+        Ok(Self { bytes, header, layout, rows, contents, index, index_bits, checksum })
     }
 
     /// The longest key.
@@ -115,42 +119,63 @@ impl<B: AsRef<[u8]>> Table<B> {
         &self.contents.popular
     }
 
+    /// Begins to read the row of a key, so that a [`find`](Self::find) soon after waits less, or not at all.
+    #[inline]
+    pub fn prefetch(&self, key: &[u32]) {
+        if let Some(place) = self.place(key) {
+            prefetch(place.slots, place.at);
+            prefetch(place.slots, place.at + self.layout.stride);
+        }
+    }
+
     /// The row of a key of 1 to k dense indices, oldest first.
     #[inline]
     pub fn find(&self, key: &[u32]) -> Option<Row<'_>> {
-        let section = self.rows.get(key.len().checked_sub(1)?)?;
-        let packed = format::pack(key, format::index_bits(self.header.k, self.header.key_bytes));
-        let slots = self::section(self.bytes.as_ref(), section);
-        let hash = format::hash(packed);
-        let first = format::home(hash, section.homes) as usize * self.layout.stride;
+        let Place { slots, packed, hash, at } = self.place(key)?;
         // Slots are in order of hash, so the first larger one ends the search.
-        for slot in slots.get(first..)?.chunks_exact(self.layout.stride) {
-            if self.layout.is_empty(slot) {
-                return None;
-            }
+        for slot in slots.get(at..)?.chunks_exact(self.layout.stride) {
             let found = self.layout.key(slot);
-            if found == packed {
+            // An empty slot's key reads as 0, which is a key too.
+            let is_it = found == packed;
+            if is_it && !self.layout.is_empty(slot) {
                 return Some(Row { slot, layout: self.layout, clusters: self.header.clusters });
             }
-            if format::hash(found) > hash {
+            if is_it || self.layout.is_empty(slot) || format::hash(found) > hash {
                 return None;
             }
         }
         None
     }
 
+    #[inline]
+    fn place(&self, key: &[u32]) -> Option<Place<'_>> {
+        let section = self.rows.get(key.len().checked_sub(1)?)?;
+        let packed = format::pack(key, self.index_bits);
+        let hash = format::hash(packed);
+        let at = format::home(hash, section.homes) as usize * self.layout.stride;
+        Some(Place { slots: self::section(self.bytes.as_ref(), section), packed, hash, at })
+    }
+
     /// Every stored key of `key_len` clusters with its row, in the file's order.
     pub fn iter(&self, key_len: usize) -> impl Iterator<Item = (Vec<ClusterId>, Row<'_>)> {
         let section = key_len.checked_sub(1).and_then(|at| self.rows.get(at));
         let slots = section.map_or(&[][..], |entry| self::section(self.bytes.as_ref(), entry));
-        let bits = format::index_bits(self.header.k, self.header.key_bytes);
         let clusters = self.contents.taxonomy.clusters();
         slots.chunks_exact(self.layout.stride).filter(|slot| !self.layout.is_empty(slot)).filter_map(move |slot| {
-            let (indices, _) = format::unpack(self.layout.key(slot), key_len, bits);
+            let (indices, _) = format::unpack(self.layout.key(slot), key_len, self.index_bits);
             let key = indices[..key_len].iter().map(|&index| Some(clusters.get(index as usize)?.id));
             Some((key.collect::<Option<_>>()?, Row { slot, layout: self.layout, clusters: self.header.clusters }))
         })
     }
+}
+
+/// Where the search for a key begins.
+struct Place<'t> {
+    slots: &'t [u8],
+    packed: u128,
+    hash: u64,
+    /// The first byte of the key's home.
+    at: usize,
 }
 
 /// One key's candidates, read in place.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use segue::ids::ClusterId;
-use segue::lookup::{Answer, ClusterSet, DEFAULT_MAX_HISTORY, LookupError, Prediction, Query, Rules, Scratch, lookup};
+use segue::lookup::{Answer, ClusterSet, DEFAULT_MAX_HISTORY, LookupError, Prediction, Query, Rules, Scratch, lookup, lookup_batch};
 use segue::table::{BuildLimits, Candidate, Shape, Table};
 
 use crate::support::{Rows, build, popular, retrieved, taxonomy, verified};
@@ -75,9 +75,28 @@ proptest! {
             let query = Query { history, limit, exclude };
             let blocklist = ClusterSet::of(blocked.iter().map(|&id| world.table.index_of(ClusterId(id)).unwrap()));
             let rules = Rules { blocklist: &blocklist, max_history: DEFAULT_MAX_HISTORY };
-            let Answer { predictions, matched } = lookup(&world.table, rules, query, &mut scratch).unwrap();
+            let Answer { predictions, matched, unknown } = lookup(&world.table, rules, query, &mut scratch).unwrap();
             prop_assert_eq!((matched, predictions.to_vec()), model(&world, query, blocked));
+            prop_assert_eq!(unknown as usize, history.iter().filter(|&&id| id >= CLUSTERS).count());
         }
+    }
+
+    #[test]
+    fn a_batch_is_answered_as_its_questions_are(
+        world in worlds(),
+        questions in vec((vec(0..CLUSTERS + 3, 0..10), vec(0..CLUSTERS + 3, 0..4), 0u32..=6), 0..60),
+    ) {
+        let rules = Rules { blocklist: &ClusterSet::default(), max_history: 8 };
+        let queries = questions.iter().map(|(history, exclude, limit)| Query { history, limit: *limit, exclude });
+        let (mut together, mut scratch) = (Vec::new(), Scratch::default());
+        let told = |answer: Result<Answer<'_>, LookupError>| answer.map(|answer| answer.predictions.to_vec());
+        let taken: Result<(), ()> = lookup_batch(&world.table, rules, queries.clone(), &mut scratch, |answer| {
+            together.push(told(answer));
+            Ok(())
+        });
+        prop_assert_eq!(taken, Ok(()));
+        let one_by_one: Vec<_> = queries.map(|query| told(lookup(&world.table, rules, query, &mut scratch))).collect();
+        prop_assert_eq!(together, one_by_one);
     }
 }
 

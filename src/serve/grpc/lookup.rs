@@ -36,8 +36,10 @@ impl LookupService for LookupFace {
         &self,
         request: Request<BatchLookupRequest>,
     ) -> Result<Response<BatchLookupResponse>, Status> {
-        let questions = request.get_ref().lookups.iter().map(question);
-        Ok(Response::new(BatchLookupResponse { results: self.lookups.batch(questions, response)? }))
+        let lookups = &request.get_ref().lookups;
+        let mut results = Vec::with_capacity(lookups.len());
+        self.lookups.batch(lookups.iter().map(question), |version, answer| results.push(response(version, answer)))?;
+        Ok(Response::new(BatchLookupResponse { results }))
     }
 
     type StreamLookupStream = Pin<Box<dyn Stream<Item = Result<LookupResponse, Status>> + Send>>;
@@ -77,7 +79,8 @@ fn response(version: VersionId, answer: Answer<'_>) -> LookupResponse {
     }
 }
 
-fn source(source: table::Source) -> Source {
+/// As the contract numbers sources.
+pub(super) fn source(source: table::Source) -> Source {
     match source {
         table::Source::Llm => Source::Llm,
         table::Source::Retrieved => Source::Retrieved,

@@ -1,8 +1,12 @@
 //! The gRPC face: services, reflection, and the names of what is served.
 
 mod admin;
+mod connection;
 mod convert;
+mod keepalive;
+mod lean;
 mod lookup;
+mod passage;
 
 use std::sync::Arc;
 
@@ -21,31 +25,38 @@ use super::admin::Admin;
 use super::config::Config;
 use super::error::StartError;
 use super::face::Face;
-use super::layers::{Limits, limited};
+use super::layers::{Limits, limited, observed};
 use super::lookups::Lookups;
+use super::observe::Observer;
 use super::proto::DESCRIPTORS;
 use super::proto::admin_service_server::AdminServiceServer;
 use super::proto::lookup_service_server::LookupServiceServer;
 use crate::serve::config::bytes;
 
 pub(super) use admin::AdminFace;
+pub(super) use connection::GrpcDoor;
+use lean::Lean;
 pub(super) use lookup::LookupFace;
 
 /// `grpc.health.v1`.
 pub(super) type HealthService = HealthServer<HealthOf>;
 
-/// What the lookup port serves. What nobody serves is answered as gRPC does.
-pub(super) fn lookup_router(
+/// What the lookup port serves: unary and batch calls by the lean handler, the rest by tonic. What nobody serves is
+/// answered as gRPC does.
+pub(super) fn lookup_door(
     lookups: Arc<Lookups>,
     health: HealthService,
+    observer: Arc<Observer>,
     config: &Config,
     limits: &Limits,
-) -> Result<Router, StartError> {
+) -> Result<GrpcDoor, StartError> {
     let max = config.max_message;
+    let lean = Lean::new(Arc::clone(&lookups), limits.clone(), &observer, max);
     let service = LookupServiceServer::new(LookupFace::new(lookups, max)).max_decoding_message_size(bytes(max));
     let lookups = limited(router(Routes::new(service)), Face::Grpc, limits);
     let unknown = Routes::default().into_axum_router();
-    Ok(lookups.merge(companions(health, LookupServiceServer::<LookupFace>::NAME)?).merge(unknown))
+    let rest = lookups.merge(companions(health, LookupServiceServer::<LookupFace>::NAME)?).merge(unknown);
+    Ok(GrpcDoor::new(lean, observed(rest, Face::Grpc, observer), config))
 }
 
 /// What the admin port serves as gRPC. What nobody serves is left to the HTTP face, which shares the port.

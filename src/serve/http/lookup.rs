@@ -39,7 +39,8 @@ pub(in crate::serve) async fn batch_lookup(
     Payload(request): Payload<BatchLookupRequest>,
 ) -> Result<Json<BatchLookupResponse>, ServeError> {
     let questions = request.lookups.iter().map(LookupRequest::question);
-    let results = http.lookups.batch(questions, LookupResponse::of)?;
+    let mut results = Vec::with_capacity(questions.len());
+    http.lookups.batch(questions, |version, answer| results.push(LookupResponse::of(version, answer)))?;
     Ok(Json(BatchLookupResponse { results }))
 }
 

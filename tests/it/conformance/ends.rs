@@ -87,7 +87,6 @@ const CANCELLED: &str = r#"segue_requests_total{api="grpc",method="segue.v1.Look
 
 /// Ours alone: tonic counts nothing.
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "counted as INTERNAL today: to the decoder, a body that was reset is one that ends too soon"]
 async fn a_question_given_up_is_counted_as_such() {
     let served = start_with(config(), None, true).await;
     let mut wire = Wire::connect(served.grpc).await;

@@ -1,0 +1,182 @@
+//! One call, from its head to its answer.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, HeaderValue, Request, Response};
+use h2::RecvStream;
+use h2::server::SendResponse;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Sleep;
+use tonic::{Code, Status};
+
+use super::Lean;
+use super::decode::Questions;
+use super::encode::Message;
+use super::incoming::Incoming;
+use crate::serve::deadline;
+use crate::serve::error::ServeError;
+use crate::serve::face::Face;
+use crate::serve::layers::report_panic;
+use crate::serve::observe::Call;
+
+thread_local! {
+    static QUESTIONS: Cell<Questions> = Cell::default();
+}
+
+/// Which call it is.
+#[derive(Clone, Copy)]
+pub(super) enum Method {
+    One,
+    Batch,
+}
+
+/// A call in work. Dropped before it is over, it counts as given up.
+pub(in crate::serve::grpc) struct LeanCall {
+    lean: Arc<Lean>,
+    method: Method,
+    body: RecvStream,
+    incoming: Incoming,
+    respond: SendResponse<Bytes>,
+    observed: Call,
+    /// Room among the calls in work; a call without is refused.
+    room: Option<OwnedSemaphorePermit>,
+    within: Duration,
+    /// Armed by the first wait: most bodies are there with their heads.
+    deadline: Option<Pin<Box<Sleep>>>,
+}
+
+/// The caller has gone; nobody waits for an answer.
+struct Gone;
+
+impl LeanCall {
+    pub(super) fn new(
+        lean: &Arc<Lean>,
+        method: Method,
+        request: Request<RecvStream>,
+        respond: SendResponse<Bytes>,
+    ) -> Self {
+        Self {
+            method,
+            observed: Call::begin(Face::Grpc, Arc::clone(&lean.series[method as usize])),
+            room: lean.limits.room(),
+            within: deadline::of(request.headers(), lean.limits.timeout()),
+            lean: Arc::clone(lean),
+            body: request.into_body(),
+            incoming: Incoming::default(),
+            respond,
+            deadline: None,
+        }
+    }
+
+    /// Answers once the whole body is there.
+    pub(in crate::serve::grpc) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let gathered = match self.room {
+            Some(_) => self.gather(cx),
+            None => Poll::Ready(Ok(Err(ServeError::Busy.into()))),
+        };
+        let over = match gathered {
+            Poll::Ready(over) => over,
+            Poll::Pending if self.is_late(cx) => Ok(Err(ServeError::Timeout { after: self.within }.into())),
+            Poll::Pending => return Poll::Pending,
+        };
+        if let Ok(gathered) = over {
+            let answer = gathered.and_then(|()| self.answer());
+            // It fails only where the caller has gone meanwhile.
+            let _ = match answer {
+                Ok(frame) => self.send(frame.into()),
+                Err(status) => self.refuse(&status),
+            };
+        }
+        Poll::Ready(())
+    }
+
+    fn gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<(), Status>, Gone>> {
+        loop {
+            match self.body.poll_data(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(Ok(Ok(()))),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Gone)),
+                Poll::Ready(Some(Ok(data))) => {
+                    // It fails only where the caller has gone, and then so does the next poll.
+                    let _ = self.body.flow_control().release_capacity(data.len());
+                    if let Err(status) = self.incoming.push(data, self.lean.max_message) {
+                        return Poll::Ready(Ok(Err(status)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(self.within)));
+        deadline.as_mut().poll(cx).is_ready()
+    }
+
+    /// The answer's frame. A panic costs this call, not the connection.
+    fn answer(&self) -> Result<Vec<u8>, Status> {
+        let answered = catch_unwind(AssertUnwindSafe(|| {
+            // A panic leaves a fresh one behind, never a half-read one.
+            let mut questions = QUESTIONS.take();
+            let answered = self.ask(&mut questions);
+            QUESTIONS.set(questions);
+            answered
+        }));
+        answered.unwrap_or_else(|panic| {
+            report_panic(&*panic);
+            Err(ServeError::Panicked.into())
+        })
+    }
+
+    fn ask(&self, questions: &mut Questions) -> Result<Vec<u8>, Status> {
+        let mut message = &[][..];
+        for next in self.incoming.messages()? {
+            let read = match self.method {
+                Method::One => questions.read_one(next),
+                Method::Batch => questions.read_batch(next),
+            };
+            read.map_err(|error| Status::internal(error.to_string()))?;
+            message = next;
+        }
+        let mut questions = questions.iter(message);
+        let mut answers = Message::with_room(match self.method {
+            Method::One => ROOM,
+            Method::Batch => ROOM * questions.len(),
+        });
+        let lookups = &self.lean.lookups;
+        match (self.method, questions.next()) {
+            (Method::One, Some(one)) => lookups.one(one, |version, answer| answers.put_answer(version, &answer))?,
+            (Method::One, None) => {}
+            (Method::Batch, first) => {
+                lookups.batch(first.into_iter().chain(questions), |version, answer| answers.put_result(version, &answer))?;
+            }
+        }
+        Ok(answers.into_frame())
+    }
+
+    fn send(&mut self, frame: Bytes) -> Result<(), h2::Error> {
+        self.observed.answered(Code::Ok);
+        let mut head = Response::new(());
+        head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        let mut body = self.respond.send_response(head, false)?;
+        body.send_data(frame, false)?;
+        let mut trailers = HeaderMap::with_capacity(1);
+        trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
+        body.send_trailers(trailers)
+    }
+
+    /// An answer of trailers only.
+    fn refuse(&mut self, status: &Status) -> Result<(), h2::Error> {
+        self.observed.refused(status);
+        self.respond.send_response(status.clone().into_http(), true).map(drop)
+    }
+}
+
+/// Bytes that most answers need at most.
+const ROOM: usize = 64;

@@ -1,0 +1,144 @@
+//! `LookupRequest` and `BatchLookupRequest`, read in place: what generated code puts into a vector for each list goes
+//! into one for all, which the next message uses again.
+
+use std::ops::Range;
+
+use prost::encoding::{DecodeContext, WireType, check_wire_type, decode_key, decode_varint, skip_field, string};
+use prost::{DecodeError, Message};
+
+use crate::lookup::Query;
+use crate::serve::lookups::Question;
+use crate::serve::proto::{BatchLookupRequest, LookupRequest};
+
+/// The questions of one message.
+#[derive(Debug, Default)]
+pub(super) struct Questions {
+    /// The lists of all questions, one behind the other.
+    ids: Vec<u32>,
+    asked: Vec<Asked>,
+}
+
+/// One `LookupRequest`: its lists lie in `ids`, its channel in the message.
+#[derive(Debug, Default)]
+struct Asked {
+    history: Range<usize>,
+    exclude: Range<usize>,
+    limit: u32,
+    channel: Range<usize>,
+}
+
+/// Longer lists are not kept for the next message.
+const KEPT: usize = 1 << 16;
+
+impl Questions {
+    /// Reads a `LookupRequest`.
+    pub(super) fn read_one(&mut self, message: &[u8]) -> Result<(), DecodeError> {
+        self.clear();
+        // Generated code names the field that is at fault.
+        self.read(message, message.len()).map_err(|error| LookupRequest::decode(message).err().unwrap_or(error))
+    }
+
+    /// Reads the lookups of a `BatchLookupRequest`, in order.
+    pub(super) fn read_batch(&mut self, message: &[u8]) -> Result<(), DecodeError> {
+        self.clear();
+        self.read_all(message).map_err(|error| BatchLookupRequest::decode(message).err().unwrap_or(error))
+    }
+
+    /// The questions, in order; `message` is what they were read from.
+    pub(super) fn iter<'m>(&'m self, message: &'m [u8]) -> impl ExactSizeIterator<Item = Question<'m>> + Clone {
+        self.asked.iter().map(move |asked| {
+            let (history, exclude) = (&self.ids[asked.history.clone()], &self.ids[asked.exclude.clone()]);
+            // It was found to be text when it was read.
+            let channel = str::from_utf8(&message[asked.channel.clone()]).unwrap_or_default();
+            Question { query: Query { history, limit: asked.limit, exclude }, channel }
+        })
+    }
+
+    fn clear(&mut self) {
+        self.asked.clear();
+        self.ids.clear();
+        self.asked.shrink_to(KEPT);
+        self.ids.shrink_to(KEPT);
+    }
+
+    fn read_all(&mut self, message: &[u8]) -> Result<(), DecodeError> {
+        let mut rest = message;
+        while !rest.is_empty() {
+            match decode_key(&mut rest)? {
+                (1, found) => {
+                    let lookup = payload(found, &mut rest)?;
+                    self.read(lookup, message.len() - rest.len())?;
+                }
+                (tag, found) => skip_field(found, tag, &mut rest, DecodeContext::default())?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one `LookupRequest`, whose bytes end at `end` in the message.
+    fn read(&mut self, mut rest: &[u8], end: usize) -> Result<(), DecodeError> {
+        let mut asked = Asked::default();
+        while !rest.is_empty() {
+            match decode_key(&mut rest)? {
+                (1, found) => self.read_list(&mut asked.history, found, &mut rest)?,
+                (2, found) => asked.limit = number(found, &mut rest)?,
+                (3, found) => self.read_list(&mut asked.exclude, found, &mut rest)?,
+                (4, found) => {
+                    let channel = text(found, &mut rest)?;
+                    asked.channel = end - rest.len() - channel.len()..end - rest.len();
+                }
+                // The unit: it decides no lookup.
+                (5, found) => drop(text(found, &mut rest)?),
+                (tag, found) => skip_field(found, tag, &mut rest, DecodeContext::default())?,
+            }
+        }
+        self.asked.push(asked);
+        Ok(())
+    }
+
+    /// Adds what one field holds to a list: one number, or many packed.
+    fn read_list(&mut self, list: &mut Range<usize>, found: WireType, rest: &mut &[u8]) -> Result<(), DecodeError> {
+        if list.end != self.ids.len() {
+            // The other list was begun since: this one goes on behind it.
+            let start = self.ids.len();
+            self.ids.extend_from_within(list.clone());
+            *list = start..start;
+        }
+        if found == WireType::LengthDelimited {
+            let mut packed = payload(found, rest)?;
+            while !packed.is_empty() {
+                self.ids.push(decode_varint(&mut packed)? as u32);
+            }
+        } else {
+            self.ids.push(number(found, rest)?);
+        }
+        list.end = self.ids.len();
+        Ok(())
+    }
+}
+
+/// A `uint32`; what is longer loses its upper bits, as generated code has it.
+fn number(found: WireType, rest: &mut &[u8]) -> Result<u32, DecodeError> {
+    check_wire_type(WireType::Varint, found)?;
+    Ok(decode_varint(rest)? as u32)
+}
+
+/// The bytes of a string, a message or packed numbers.
+fn payload<'m>(found: WireType, rest: &mut &'m [u8]) -> Result<&'m [u8], DecodeError> {
+    check_wire_type(WireType::LengthDelimited, found)?;
+    let from_length = *rest;
+    // Its tag matters to groups only.
+    skip_field(found, 1, rest, DecodeContext::default())?;
+    let mut bytes = &from_length[..from_length.len() - rest.len()];
+    decode_varint(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn text<'m>(found: WireType, rest: &mut &'m [u8]) -> Result<&'m [u8], DecodeError> {
+    let mut from_length = *rest;
+    let bytes = payload(found, rest)?;
+    if str::from_utf8(bytes).is_err() {
+        string::merge(found, &mut String::new(), &mut from_length, DecodeContext::default())?;
+    }
+    Ok(bytes)
+}
