@@ -4,14 +4,14 @@ use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Request, Response};
-use h2::RecvStream;
 use h2::server::SendResponse;
+use h2::{RecvStream, SendStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tonic::{Code, Status};
@@ -50,6 +50,8 @@ pub(in crate::serve::grpc) struct LeanCall {
     within: Duration,
     /// Armed by the first wait: most bodies are there with their heads.
     deadline: Option<Pin<Box<Sleep>>>,
+    /// An answer that waits for room.
+    answer: Option<(SendStream<Bytes>, Bytes)>,
 }
 
 /// The caller has gone; nobody waits for an answer.
@@ -72,29 +74,29 @@ impl LeanCall {
             incoming: Incoming::default(),
             respond,
             deadline: None,
+            answer: None,
         }
     }
 
-    /// Answers once the whole body is there.
+    /// Answers once the whole body is there, and is over once the answer has found room.
     pub(in crate::serve::grpc) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let gathered = match self.room {
-            Some(_) => self.gather(cx),
-            None => Poll::Ready(Ok(Err(ServeError::Busy.into()))),
-        };
-        let over = match gathered {
-            Poll::Ready(over) => over,
-            Poll::Pending if self.is_late(cx) => Ok(Err(ServeError::Timeout { after: self.within }.into())),
-            Poll::Pending => return Poll::Pending,
-        };
-        if let Ok(gathered) = over {
-            let answer = gathered.and_then(|()| self.answer());
-            // It fails only where the caller has gone meanwhile.
-            let _ = match answer {
-                Ok(frame) => self.send(frame.into()),
-                Err(status) => self.refuse(&status),
+        if self.answer.is_none() {
+            let gathered = match self.room {
+                Some(_) => self.gather(cx),
+                None => Poll::Ready(Ok(Err(ServeError::Busy.into()))),
             };
+            let gathered = match gathered {
+                Poll::Ready(Ok(gathered)) => gathered,
+                Poll::Ready(Err(Gone)) => return Poll::Ready(()),
+                Poll::Pending if self.is_late(cx) => Err(ServeError::Timeout { after: self.within }.into()),
+                Poll::Pending => return Poll::Pending,
+            };
+            match gathered.and_then(|()| self.ask()) {
+                Ok(frame) => self.begin_answer(frame.into()),
+                Err(status) => self.refuse(&status),
+            }
         }
-        Poll::Ready(())
+        self.send(cx)
     }
 
     fn gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<(), Status>, Gone>> {
@@ -120,11 +122,11 @@ impl LeanCall {
     }
 
     /// The answer's frame. A panic costs this call, not the connection.
-    fn answer(&self) -> Result<Vec<u8>, Status> {
+    fn ask(&self) -> Result<Vec<u8>, Status> {
         let answered = catch_unwind(AssertUnwindSafe(|| {
             // A panic leaves a fresh one behind, never a half-read one.
             let mut questions = QUESTIONS.take();
-            let answered = self.ask(&mut questions);
+            let answered = self.ask_of(&mut questions);
             QUESTIONS.set(questions);
             answered
         }));
@@ -134,7 +136,7 @@ impl LeanCall {
         })
     }
 
-    fn ask(&self, questions: &mut Questions) -> Result<Vec<u8>, Status> {
+    fn ask_of(&self, questions: &mut Questions) -> Result<Vec<u8>, Status> {
         let mut message = &[][..];
         for next in self.incoming.messages()? {
             let read = match self.method {
@@ -160,21 +162,39 @@ impl LeanCall {
         Ok(answers.into_frame())
     }
 
-    fn send(&mut self, frame: Bytes) -> Result<(), h2::Error> {
-        self.observed.answered(Code::Ok);
+    fn begin_answer(&mut self, frame: Bytes) {
         let mut head = Response::new(());
         head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        let mut body = self.respond.send_response(head, false)?;
-        body.send_data(frame, false)?;
+        // It fails only where the caller has gone.
+        if let Ok(mut stream) = self.respond.send_response(head, false) {
+            // A byte of room is enough: what exceeds the window waits in order.
+            stream.reserve_capacity(1);
+            self.answer = Some((stream, frame));
+        }
+    }
+
+    fn send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some((stream, frame)) = &mut self.answer else { return Poll::Ready(()) };
+        while stream.capacity() == 0 {
+            match ready!(stream.poll_capacity(cx)) {
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Poll::Ready(()),
+            }
+        }
         let mut trailers = HeaderMap::with_capacity(1);
         trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
-        body.send_trailers(trailers)
+        let sent = stream.send_data(std::mem::take(frame), false).and_then(|()| stream.send_trailers(trailers));
+        if sent.is_ok() {
+            self.observed.answered(Code::Ok);
+        }
+        Poll::Ready(())
     }
 
     /// An answer of trailers only.
-    fn refuse(&mut self, status: &Status) -> Result<(), h2::Error> {
+    fn refuse(&mut self, status: &Status) {
         self.observed.refused(status);
-        self.respond.send_response(status.clone().into_http(), true).map(drop)
+        // It fails only where the caller has gone.
+        let _ = self.respond.send_response(status.clone().into_http(), true);
     }
 }
 
