@@ -15,6 +15,8 @@ pub(super) struct Args {
     pub(super) clusters: [u32; 2],
     /// Predictions asked for in a lookup.
     pub(super) limit: u32,
+    /// Tell of every pair of windows.
+    pub(super) each: bool,
     /// Only print the rows' names.
     pub(super) list: bool,
     filters: Vec<String>,
@@ -36,6 +38,7 @@ impl Args {
                 "--pairs" => args.pairs = value()?.parse()?,
                 "--window" => args.window = humantime::parse_duration(&value()?)?,
                 "--limit" => args.limit = value()?.parse()?,
+                "--each" => args.each = true,
                 "--list" => args.list = true,
                 // Cargo's own, and what other benches are told.
                 flag if flag.starts_with('-') => {}
@@ -47,7 +50,7 @@ impl Args {
 
     fn preset(pairs: usize, [window, warm_up]: [u64; 2], clusters: [u32; 2]) -> Self {
         let [window, warm_up] = [window, warm_up].map(Duration::from_millis);
-        Self { pairs, window, warm_up, clusters, limit: 1, list: false, filters: Vec::new() }
+        Self { pairs, window, warm_up, clusters, limit: 1, each: false, list: false, filters: Vec::new() }
     }
 
     pub(super) fn wants(&self, name: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Servers under load: this one beside a plain tonic service and Redis, each on one core, asked from another.
 //!
 //! ```text
-//! cargo bench --bench load [-- [--quick] [--pairs 9] [--window 2s] [--limit 1] [--list] [FILTER...]]
+//! cargo bench --bench load [-- [--quick] [--pairs 9] [--window 2s] [--limit 1] [--each] [--list] [FILTER...]]
 //! ```
 //!
 //! Every row is a ratio of two servers, or of two ways to ask one, measured in turns: the median and its interval.
@@ -41,7 +41,7 @@ fn main() -> Outcome<ExitCode> {
     pairs::print_head(&args);
     for row in rows {
         match house.lacks(&row) {
-            Some(why) => println!("{:44} skipped: {why}", row.name()),
+            Some(why) => println!("{:38} skipped: {why}", row.name()),
             None => pairs::measure(&mut house, &args, row)?.print(),
         }
     }

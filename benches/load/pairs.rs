@@ -7,11 +7,14 @@ use super::Outcome;
 use super::args::Args;
 use super::generator::{Generator, Pool};
 use super::rows::{Measure, Row, Side};
+use super::servers::child::{Process, Spent};
 use super::servers::{House, Server};
 use super::stats::{Estimate, median};
 
 /// Below this share of its core's time a server was not kept busy, and its throughput is not all it has.
 const BUSY: f64 = 0.95;
+/// Above this share of disturbed time the machine was not quiet.
+const QUIET: f64 = 0.02;
 
 /// A row and its windows, pair by pair: ours, theirs.
 pub(super) struct Measured {
@@ -27,6 +30,10 @@ struct Window {
     per_cpu: f64,
     /// Answers per second.
     per_second: f64,
+    /// The share of the time in which the server or the generator waited for its core: others were using it.
+    disturbed: f64,
+    /// Microseconds to the 99th percentile in the typical twentieth of a second.
+    p99: f64,
     /// Microseconds to the median, the 99th and the 99.9th percentile.
     latency: [f64; 3],
 }
@@ -35,8 +42,16 @@ impl Window {
     fn value(&self, measure: Measure) -> f64 {
         match measure {
             Measure::Throughput => self.per_cpu,
-            Measure::Latency => self.latency[1],
+            Measure::Latency => self.p99,
         }
+    }
+
+    fn told(&self) -> String {
+        let Self { per_cpu, p99, latency: [p50, whole, p999], .. } = self;
+        let [busy, disturbed] = [self.busy(), self.disturbed].map(|share| 100.0 * share);
+        let latency =
+            if *p50 > 0.0 { format!(", p99 {p99:.0} of {p50:.0}/{whole:.0}/{p999:.0} us") } else { String::new() };
+        format!("{:.1}k/s, {busy:.1} % busy, {disturbed:.1} % disturbed{latency}", per_cpu / 1e3)
     }
 
     /// The share of the time in which the server was on a processor.
@@ -60,15 +75,20 @@ pub(super) fn measure(house: &mut House, args: &Args, row: Row) -> Outcome<Measu
                 Some(rate) => sides[side].at_rate(rate, args)?,
             };
         }
+        if args.each {
+            let [ours, theirs] = pair.map(|window| window.told());
+            eprintln!("{}, pair {}: {ours} : {theirs}", row.name(), at + 1);
+        }
     }
     Ok(Measured { row, pairs, rate })
 }
 
-/// Of the slower side: both get the same rate.
+/// Of the slower side: both get the same rate. The better of two windows, as others can only make it look worse.
 fn half_of_saturation(sides: &[Asked; 2], args: &Args) -> Outcome<f64> {
     let mut slower = f64::INFINITY;
     for side in sides {
-        slower = slower.min(side.saturated(args)?.per_second);
+        let windows = [side.saturated(args)?, side.saturated(args)?];
+        slower = slower.min(windows.map(|window| window.per_second).into_iter().fold(0.0, f64::max));
     }
     Ok(slower / 2.0)
 }
@@ -94,28 +114,51 @@ impl Asked {
     fn saturated(&self, args: &Args) -> Outcome<Window> {
         let mut generator = self.generator()?;
         generator.saturate(args.warm_up)?;
-        let (began, spent) = (Instant::now(), self.server.process.time()?);
-        let answers = generator.saturate(args.window)? as f64;
-        let (spent, took) = (self.server.process.time()? - spent, began.elapsed());
+        let clock = Clock::start(&self.server.process)?;
+        let answers = generator.saturate(args.window)?;
+        let window = clock.stop(answers)?;
         generator.drain()?;
-        Ok(Window { per_cpu: per(answers, spent), per_second: per(answers, took), ..Window::default() })
+        Ok(window)
     }
 
     fn at_rate(&self, rate: f64, args: &Args) -> Outcome<Window> {
         let mut generator = self.generator()?;
         generator.open_loop(rate, args.warm_up)?;
-        let (began, spent) = (Instant::now(), self.server.process.time()?);
+        let clock = Clock::start(&self.server.process)?;
         let latency = generator.open_loop(rate, args.window)?;
-        let (spent, took) = (self.server.process.time()? - spent, began.elapsed());
-        let answers = latency.len() as f64;
-        let micros = |quantile| latency.value_at_quantile(quantile) as f64 / 1e3;
-        let latency = [0.5, 0.99, 0.999].map(micros);
-        Ok(Window { per_cpu: per(answers, spent), per_second: per(answers, took), latency })
+        let window = clock.stop(latency.count())?;
+        Ok(Window { p99: latency.typical(0.99), latency: latency.quantiles([0.5, 0.99, 0.999])?, ..window })
     }
 }
 
-fn per(count: f64, time: Duration) -> f64 {
-    count / time.as_secs_f64()
+/// What a window takes of time, the server's and the generator's.
+struct Clock<'p> {
+    server: &'p Process,
+    began: Instant,
+    servers: Spent,
+    generators: Spent,
+}
+
+impl<'p> Clock<'p> {
+    fn start(server: &'p Process) -> Outcome<Self> {
+        Ok(Self { server, generators: Spent::here()?, servers: server.spent()?, began: Instant::now() })
+    }
+
+    fn stop(self, answers: u64) -> Outcome<Window> {
+        let took = self.began.elapsed();
+        let server = self.server.spent()?.since(self.servers);
+        let generator = Spent::here()?.since(self.generators);
+        Ok(Window {
+            per_cpu: per(answers, server.running),
+            per_second: per(answers, took),
+            disturbed: server.waiting.max(generator.waiting).as_secs_f64() / took.as_secs_f64(),
+            ..Window::default()
+        })
+    }
+}
+
+fn per(count: u64, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64()
 }
 
 /// What the lines of [`Measured::print`] mean.
@@ -124,8 +167,11 @@ pub(super) fn print_head(args: &Args) {
         "{} pairs of windows of {:?}; the ratio ours : theirs is the median, with its 95 % interval",
         args.pairs, args.window
     );
-    println!("throughput: answers per second of the server's time on its core; latency: p50 / p99 / p99.9 in us");
-    println!("{:44} {:24} {:12} {:>22} {:>22}", "what", "ratio", "bar", "ours", "theirs");
+    println!("throughput: answers per second of the server's time on its core");
+    println!(
+        "p99: of the typical twentieth of a second; on the sides stand p50 / p99 / p99.9 of the whole time, in us"
+    );
+    println!("{:38} {:22} {:13} {:>22} {:>22}", "what", "ratio", "bar", "ours", "theirs");
 }
 
 impl Measured {
@@ -136,7 +182,8 @@ impl Measured {
         let Estimate { median, low, high } = estimate;
         let ratio = format!("{median:.3} [{low:.3}, {high:.3}]");
         let [ours, theirs] = [0, 1].map(|side| self.told(side));
-        println!("{:44} {ratio:24} {:12} {ours:>22} {theirs:>22}", self.row.name(), self.verdict(&estimate));
+        let (name, verdict, noise) = (self.row.name(), self.verdict(&estimate), self.noise());
+        println!("{name:38} {ratio:22} {verdict:13} {ours:>22} {theirs:>22}  {noise}");
     }
 
     fn verdict(&self, estimate: &Estimate) -> String {
@@ -147,6 +194,12 @@ impl Measured {
             Measure::Latency => ("<=", estimate.median <= bar || estimate.low <= 1.0),
         };
         format!("{sign} {bar}: {}", if reached { "yes" } else { "no" })
+    }
+
+    /// Says so where the machine was not quiet.
+    fn noise(&self) -> String {
+        let disturbed = median(self.pairs.iter().flatten().map(|window| window.disturbed));
+        if disturbed > QUIET { format!("{:.0} % disturbed", 100.0 * disturbed) } else { String::new() }
     }
 
     /// A side's own figures.

@@ -4,6 +4,7 @@
 mod connection;
 mod frames;
 mod grpc;
+mod latency;
 mod pool;
 mod resp;
 
@@ -14,13 +15,13 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use mio::{Events, Poll};
 
 use super::Outcome;
 use super::rows::{Call, Shape};
 use connection::Connection;
 
+pub(super) use latency::Latency;
 pub(super) use pool::Pool;
 
 /// Where a server listens.
@@ -102,24 +103,26 @@ impl Generator {
         }
     }
 
-    /// Sends `rate` requests a second for `span`, each when it is due and not when the server is ready for it; returns
-    /// the nanoseconds from there to their answers.
-    pub(super) fn open_loop(&mut self, rate: f64, span: Duration) -> Outcome<Histogram<u64>> {
-        let mut latency = Histogram::new_with_max(2 * PATIENCE.as_nanos() as u64, 3)?;
+    /// Sends `rate` requests a second for `span`, each when it is due and not when the server is ready for it.
+    pub(super) fn open_loop(&mut self, rate: f64, span: Duration) -> Outcome<Latency> {
+        let mut latency = Latency::new(span)?;
         let requests = (rate * span.as_secs_f64()) as u64;
-        let (mut sent, began) = (0, Instant::now());
+        let (mut sent, mut answered, began) = (0, 0, Instant::now());
         let due = |request: u64| began + Duration::from_secs_f64(request as f64 / rate);
-        while latency.len() < requests {
+        while answered < requests {
             let now = Instant::now();
             if now > began + span + PATIENCE {
-                return Err(format!("{} of {requests} requests were not answered", requests - latency.len()).into());
+                return Err(format!("{} of {requests} requests were not answered", requests - answered).into());
             }
             while sent < requests && due(sent) <= now {
                 let Some(index) = self.free.pop_front() else { break };
                 self.ask(index, due(sent));
                 sent += 1;
             }
-            self.turn(|due| latency.saturating_record(due.elapsed().as_nanos() as u64))?;
+            self.turn(|due| {
+                latency.record(due - began, due.elapsed());
+                answered += 1;
+            })?;
         }
         Ok(latency)
     }

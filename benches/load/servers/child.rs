@@ -86,6 +86,8 @@ impl Process {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SEGUE__")) {
             command.env_remove(name);
         }
+        // Ctrl-C is for this process to hear: it ends the others.
+        command.process_group(0);
         let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(File::create(&log)?).spawn()?;
         Ok(Self { child, log })
     }
@@ -106,15 +108,42 @@ impl Process {
         format!("{}: {what}\n{log}", self.log.display()).into()
     }
 
-    /// The time on a processor of all its threads so far, to the nanosecond.
-    pub(crate) fn time(&self) -> Outcome<Duration> {
-        let mut nanos = 0;
+    /// What all its threads have spent so far.
+    pub(crate) fn spent(&self) -> Outcome<Spent> {
+        let mut spent = Spent::default();
         for task in fs::read_dir(format!("/proc/{}/task", self.child.id()))? {
             // A thread may have ended since it was listed.
             let Ok(stat) = fs::read_to_string(task?.path().join("schedstat")) else { continue };
-            nanos += stat.split(' ').next().ok_or("schedstat is empty")?.parse::<u64>()?;
+            let thread = Spent::parse(&stat)?;
+            spent = Spent { running: spent.running + thread.running, waiting: spent.waiting + thread.waiting };
         }
-        Ok(Duration::from_nanos(nanos))
+        Ok(spent)
+    }
+}
+
+/// Time as the scheduler counts it, to the nanosecond.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Spent {
+    /// On a processor.
+    pub(crate) running: Duration,
+    /// Ready to run while something else had the processor.
+    pub(crate) waiting: Duration,
+}
+
+impl Spent {
+    /// By this thread so far.
+    pub(crate) fn here() -> Outcome<Self> {
+        Self::parse(&fs::read_to_string("/proc/thread-self/schedstat")?)
+    }
+
+    fn parse(stat: &str) -> Outcome<Self> {
+        let mut nanos = stat.split(' ').map(|field| field.parse().map(Duration::from_nanos));
+        let mut next = || nanos.next().ok_or("the kernel does not tell what a thread has spent");
+        Ok(Self { running: next()??, waiting: next()?? })
+    }
+
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self { running: self.running - before.running, waiting: self.waiting - before.waiting }
     }
 }
 
