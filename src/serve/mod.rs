@@ -23,9 +23,11 @@ mod lookups;
 mod metrics;
 mod observe;
 mod openapi;
-pub mod proto;
 mod refresh;
 mod server;
+
+// The rooms within name the contract as their own.
+use crate::proto;
 
 pub use config::Config;
 pub use error::StartError;
