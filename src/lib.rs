@@ -3,17 +3,22 @@
 //! *Interactions are counted, successors retrieved, an LLM asked, its answers judged, a table published; serving looks
 //! up the current one.* Each module is one step of that sentence.
 //!
-//! Most callers want the binary and one of its two doors, gRPC or HTTP:
+//! Most callers want the binary, and one of its two doors: HTTP, or gRPC, for which there is a [`client`]:
 //!
-//! ```no_run
+//! ```
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/served.rs"));
+//! use segue::client::{Client, Config};
 //! use segue::proto::LookupRequest;
-//! use segue::proto::lookup_service_client::LookupServiceClient;
 //!
-//! # async fn ask() -> Result<(), Box<dyn std::error::Error>> {
-//! let mut service = LookupServiceClient::connect("http://127.0.0.1:7071").await?;
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let address = serve(store(dir.path())?).await?;
+//! let config = Config { target: "http://127.0.0.1:7071".into(), ..Config::default() };
+//! # let config = Config { target: format!("http://{address}"), ..config };
+//! let client = Client::new(&config)?;
 //! let question = LookupRequest { history: vec![3, 0], limit: 5, ..Default::default() };
-//! let answer = service.lookup(question).await?.into_inner();
-//! for prediction in &answer.predictions {
+//! for prediction in client.lookup(question).await?.predictions {
 //!     println!("{} at level {}", prediction.cluster, prediction.level);
 //! }
 //! # Ok(()) }
@@ -23,11 +28,13 @@
 
 pub mod app;
 pub mod cli;
+pub mod client;
 pub mod config;
 pub mod ids;
 #[cfg(feature = "refresher")]
 pub mod interactions;
 pub mod lookup;
+pub mod proto;
 #[cfg(feature = "refresher")]
 pub mod refresh;
 #[cfg(feature = "refresher")]
@@ -40,5 +47,4 @@ pub mod table;
 pub mod taxonomy;
 pub mod telemetry;
 
-pub use serve::proto;
 pub use table::Table;

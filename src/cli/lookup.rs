@@ -1,18 +1,20 @@
 //! `segue lookup`: one question, asked of a running server or of the store.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::Parser;
 use serde_json::json;
 
 use super::{Common, output};
+use crate::client::{self, Client};
 use crate::config::Config;
 use crate::ids::{ClusterId, VersionId};
 use crate::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
-use crate::serve::proto::lookup_service_client::LookupServiceClient;
-use crate::serve::proto::{LookupRequest, Source as WireSource};
+use crate::proto::{LookupRequest, Source as WireSource};
 use crate::store::Store;
 use crate::table::Source;
 
@@ -30,9 +32,9 @@ pub(super) struct Args {
     /// The channel [default: serve.channel]
     #[arg(long)]
     channel: Option<String>,
-    /// The server's gRPC address [default: serve.grpc_addr]
+    /// The server's gRPC port: an address, or unix:PATH [default: serve.grpc_addr]
     #[arg(long)]
-    addr: Option<SocketAddr>,
+    addr: Option<String>,
     /// Answer from the store, without a server
     #[arg(long, conflicts_with = "addr")]
     offline: bool,
@@ -67,10 +69,6 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 async fn online(config: &Config, args: &Args) -> anyhow::Result<Told> {
-    let addr = args.addr.unwrap_or(config.serve.grpc_addr);
-    let client = LookupServiceClient::connect(format!("http://{addr}")).await;
-    let mut client =
-        client.with_context(|| format!("no server answers at {addr}: start `segue serve`, or use --offline"))?;
     let request = LookupRequest {
         history: args.history.clone(),
         limit: args.limit,
@@ -78,8 +76,10 @@ async fn online(config: &Config, args: &Args) -> anyhow::Result<Told> {
         channel: args.channel.clone().unwrap_or_default(),
         unit: String::new(),
     };
-    let answer = client.lookup(request).await;
-    let answer = answer.map_err(|status| anyhow::anyhow!("{:?}: {}", status.code(), status.message()))?.into_inner();
+    let answer = Client::new(&asking(config, args))?.lookup(request).await.map_err(|error| match error {
+        client::Error::Unreachable { .. } => anyhow::Error::from(error).context("--offline asks the store instead"),
+        error => error.into(),
+    })?;
     let predictions = answer.predictions.iter().map(|prediction| {
         let source = match prediction.source() {
             WireSource::Llm => "llm",
@@ -90,6 +90,14 @@ async fn online(config: &Config, args: &Args) -> anyhow::Result<Told> {
         (prediction.cluster, prediction.score, source, prediction.level)
     });
     Ok(Told { version: VersionId(answer.version), matched: answer.matched, predictions: predictions.collect() })
+}
+
+/// Whom to ask. A person would rather be told at once that nobody answers than after some retries.
+fn asking(config: &Config, args: &Args) -> client::Config {
+    let addr = args.addr.clone().unwrap_or_else(|| config.serve.grpc_addr.to_string());
+    let target = if addr.parse::<SocketAddr>().is_ok() { format!("http://{addr}") } else { addr };
+    let (timeout, attempts) = (Duration::from_secs(5), NonZeroU32::MIN);
+    client::Config { target, timeout, attempts, ..client::Config::default() }
 }
 
 fn offline(config: &Config, args: &Args) -> anyhow::Result<Told> {

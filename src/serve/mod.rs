@@ -24,10 +24,12 @@ mod metrics;
 mod observe;
 mod openapi;
 mod port;
-pub mod proto;
 mod refresh;
 mod server;
 mod workers;
+
+// The rooms within name the contract as their own.
+use crate::proto;
 
 pub use config::Config;
 pub use error::StartError;

@@ -3,6 +3,7 @@
 // What helpers unwrap is the test's own set-up.
 #![allow(clippy::unwrap_used)]
 
+mod client;
 mod conformance;
 #[cfg(feature = "refresher")]
 mod count;

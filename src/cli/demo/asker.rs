@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::task::JoinHandle;
 
-use crate::serve::proto::LookupRequest;
-use crate::serve::proto::lookup_service_client::LookupServiceClient;
+use crate::proto::LookupRequest;
+use crate::proto::lookup_service_client::LookupServiceClient;
 
 /// The pause between two questions: a trickle, so that what is measured is the server and not the machine's limits.
 const PAUSE: Duration = Duration::from_millis(2);

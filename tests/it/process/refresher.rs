@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use segue::serve::proto::RefreshRequest;
-use segue::serve::proto::refresh_event::State;
+use segue::proto::RefreshRequest;
+use segue::proto::refresh_event::State;
 use tonic::Code;
 
 use super::harness::{World, send_signal};

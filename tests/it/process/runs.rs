@@ -1,7 +1,7 @@
 //! The embedded refresher's runs: on schedule, on demand, watched, one at a time, cancelled, failed and recovered.
 
-use segue::serve::proto::refresh_event::State;
-use segue::serve::proto::{CancelRefreshRequest, RefreshEvent, RefreshRequest, RefreshResponse};
+use segue::proto::refresh_event::State;
+use segue::proto::{CancelRefreshRequest, RefreshEvent, RefreshRequest, RefreshResponse};
 use serde_json::json;
 use tonic::{Code, Status};
 

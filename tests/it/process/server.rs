@@ -5,10 +5,10 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use segue::serve::proto::admin_service_client::AdminServiceClient;
-use segue::serve::proto::lookup_service_client::LookupServiceClient;
-use segue::serve::proto::refresh_event::State;
-use segue::serve::proto::{LookupResponse, RefreshEvent, WatchRefreshRequest};
+use segue::proto::admin_service_client::AdminServiceClient;
+use segue::proto::lookup_service_client::LookupServiceClient;
+use segue::proto::refresh_event::State;
+use segue::proto::{LookupResponse, RefreshEvent, WatchRefreshRequest};
 use serde_json::Value;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};

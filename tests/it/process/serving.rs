@@ -1,7 +1,7 @@
 //! A server and the world around it: readiness, what other processes publish, what callers are told.
 
 use rustix::process::Signal;
-use segue::serve::proto::{ReloadRequest, SetBlocklistRequest};
+use segue::proto::{ReloadRequest, SetBlocklistRequest};
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use segue::serve::proto::{BatchLookupRequest, LookupResponse, Source};
+use segue::proto::{BatchLookupRequest, LookupResponse, Source};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;

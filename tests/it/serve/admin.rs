@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use segue::serve::proto::refresh_event::State;
-use segue::serve::proto::*;
+use segue::proto::refresh_event::State;
+use segue::proto::*;
 use segue::serve::{Config, RefreshAction, RefreshCommand, RefreshControl, RefreshRefusal, StartError, bind};
 use segue::store::run::{RunEvent, RunState};
 use segue::taxonomy::Taxonomy;

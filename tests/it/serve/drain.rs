@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use segue::proto::WatchRefreshRequest;
 use segue::serve::Config;
-use segue::serve::proto::WatchRefreshRequest;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;

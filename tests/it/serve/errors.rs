@@ -1,7 +1,7 @@
 //! What is refused, with its code and details, in both protocols.
 
+use segue::proto::{BatchLookupRequest, LookupRequest};
 use segue::serve::Config;
-use segue::serve::proto::{BatchLookupRequest, LookupRequest};
 use serde_json::json;
 use tonic::{Code, Status};
 use tonic_types::StatusExt;

@@ -1,6 +1,6 @@
 //! Lookups as gRPC, health and reflection.
 
-use segue::serve::proto::{BatchLookupRequest, Source};
+use segue::proto::{BatchLookupRequest, Source};
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
@@ -68,7 +68,7 @@ async fn a_stream_answers_each_question_from_what_is_live_then() {
     assert_eq!((clusters(&first), first.version), (vec![25], 1));
 
     let version = add(&served.store, 8).0;
-    let publish = segue::serve::proto::PublishRequest { version, ..Default::default() };
+    let publish = segue::proto::PublishRequest { version, ..Default::default() };
     served.operations().await.publish(publish).await.unwrap();
     questions.send(lookup(&[3, 0], 1)).await.unwrap();
     let second = answers.next().await.unwrap().unwrap();

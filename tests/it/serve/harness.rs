@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use segue::ids::{ClusterId, VersionId};
-use segue::serve::proto::admin_service_client::AdminServiceClient;
-use segue::serve::proto::lookup_service_client::LookupServiceClient;
-use segue::serve::proto::{LookupRequest, LookupResponse};
+use segue::proto::admin_service_client::AdminServiceClient;
+use segue::proto::lookup_service_client::LookupServiceClient;
+use segue::proto::{LookupRequest, LookupResponse};
 use segue::serve::{Backend, Config, Drained, Metrics, RefreshControl, bind, run};
 use segue::store::live::Watcher;
 use segue::store::{Note, Provenance, Store, TaxonomyChange};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use segue::serve::proto::{BatchLookupRequest, LookupResponse, PublishRequest, RollbackRequest};
+use segue::proto::{BatchLookupRequest, LookupResponse, PublishRequest, RollbackRequest};
 
 use super::harness::*;
 
@@ -40,7 +40,7 @@ async fn no_answer_fails_or_mixes_versions_while_tables_are_swapped() {
     let served = Arc::new(start_with(Default::default(), None, false).await);
     publish(&served.store, add(&served.store, next_of(1)));
     let mut admin = served.operations().await;
-    admin.reload(segue::serve::proto::ReloadRequest {}).await.unwrap();
+    admin.reload(segue::proto::ReloadRequest {}).await.unwrap();
 
     let stop = Arc::new(AtomicBool::new(false));
     let clients: Vec<_> = (0..4).map(|_| tokio::spawn(hammer(Arc::clone(&served), Arc::clone(&stop)))).collect();
