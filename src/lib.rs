@@ -24,12 +24,14 @@
 //! # Ok(()) }
 //! ```
 //!
-//! Those who want the table in their own process open it over any bytes ([`Table`]) and ask [`lookup::lookup`].
+//! Those who want the answers in their own process open a channel ([`store::Store::snapshot`]), follow it through its
+//! swaps ([`store::live`]), or open a [`Table`] over any bytes and ask [`lookup::lookup`].
 
 pub mod app;
 pub mod cli;
 pub mod client;
 pub mod config;
+mod files;
 pub mod ids;
 #[cfg(feature = "refresher")]
 pub mod interactions;

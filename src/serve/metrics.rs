@@ -12,8 +12,8 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 use super::error::Kind;
 use super::face::Face;
 use crate::lookup::Answer;
-use crate::table::format::MAX_K;
 use crate::table::Source;
+use crate::table::format::MAX_K;
 
 const REQUESTS: &str = "segue_requests_total";
 const DURATION: &str = "segue_request_duration_seconds";

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FlockOperation;
 
 use super::Store;
-use super::durable::unique_path;
 use super::error::{StoreError, failed};
 use super::version::TABLE_FILE;
+use crate::files::unique_path;
 
 /// A private folder in the store with an empty table file in it. It is gone when dropped; after a crash, gc sweeps it.
 ///

@@ -3,10 +3,8 @@
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
 
-use chrono::Utc;
 use rustix::fs::OFlags;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -77,12 +75,4 @@ pub(super) fn if_present<T>(result: Result<T, StoreError>) -> Result<Option<T>, 
         Err(StoreError::Io { source, .. }) if source.kind() == ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     }
-}
-
-/// A path in `dir` that no other process or thread comes to.
-pub(super) fn unique_path(dir: &Path, kind: &str) -> PathBuf {
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    let (process, made) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
-    let nanos = Utc::now().timestamp_nanos_opt().unwrap_or_default();
-    dir.join(format!("{kind}-{process}-{made}-{nanos}"))
 }

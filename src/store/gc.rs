@@ -10,9 +10,10 @@ use rustix::io::Errno;
 
 use super::Store;
 use super::channel::stack;
-use super::durable::{if_present, names, sync_dir, unique_path};
+use super::durable::{if_present, names, sync_dir};
 use super::error::{StoreError, failed};
 use super::version::TABLE_FILE;
+use crate::files::unique_path;
 use crate::ids::VersionId;
 
 impl Store {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::Store;
 use super::channel::Move;
-use super::durable::{if_present, names, numbers, read_json, sync_dir, unique_path, write_json};
+use super::durable::{if_present, names, numbers, read_json, sync_dir, write_json};
 use super::error::{StoreError, failed};
+use crate::files::unique_path;
 
 const SUFFIX: &str = ".json";
 

@@ -1,14 +1,12 @@
 //! A copy of a table that nobody outside can touch.
 
 use std::fs::File;
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::Path;
 
-use rustix::fs::{Advice, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::fs::Advice;
 
-use super::durable::unique_path;
+use crate::files::unnamed;
 
 /// A file without a name, and with no other descriptor: its bytes and its length change no more.
 #[derive(Debug)]
@@ -39,25 +37,6 @@ impl PrivateFile {
     }
 }
 
-fn unnamed(dir: &Path) -> io::Result<File> {
-    // EXCL: it can never be given a name.
-    let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
-    match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
-        Err(Errno::OPNOTSUPP | Errno::ISDIR) => unlinked(dir),
-        made => Ok(File::from(made?)),
-    }
-}
-
-/// For file systems without `O_TMPFILE`: its name is gone before the first byte is written.
-fn unlinked(dir: &Path) -> io::Result<File> {
-    let path = unique_path(dir, "private");
-    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    match std::fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-        _ => Ok(file),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::Mapping;
@@ -75,13 +54,5 @@ mod tests {
         drop(copy);
         assert_eq!(mapping.as_ref(), [7; 10_000]);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
-    }
-
-    #[test]
-    fn without_unnamed_files_the_name_is_gone_at_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = unlinked(dir.path()).unwrap();
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-        assert_eq!(file.metadata().unwrap().len(), 0);
     }
 }

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use super::error::BuildError;
 use super::format;
 use super::row::Layout;
+use crate::files::unnamed;
 
 /// Order of rows in a section.
 type Place = (u64, u128);
@@ -62,7 +63,7 @@ impl RowSorter {
     }
 
     fn write_run(&self) -> io::Result<File> {
-        let mut writer = BufWriter::with_capacity(1 << 20, unnamed_file(&self.spill_dir)?);
+        let mut writer = BufWriter::with_capacity(1 << 20, unnamed(&self.spill_dir)?);
         for &(_, at) in &self.places {
             writer.write_all(slot(&self.rows, at, self.layout.stride))?;
         }
@@ -127,25 +128,4 @@ impl Run {
 
 fn slot(rows: &[u8], at: u32, stride: usize) -> &[u8] {
     &rows[at as usize * stride..][..stride]
-}
-
-/// A file that nothing but this process can reach, gone when it is closed: a build that is killed leaves nothing.
-fn unnamed_file(dir: &std::path::Path) -> io::Result<File> {
-    use rustix::fs::{Mode, OFlags};
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    let made = rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR);
-    match made {
-        Ok(fd) => Ok(File::from(fd)),
-        Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR) => unlinked_file(dir),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// For file systems without `O_TMPFILE`.
-fn unlinked_file(dir: &std::path::Path) -> io::Result<File> {
-    let nanos = chrono::Utc::now().timestamp_nanos_opt().unwrap_or_default();
-    let path = dir.join(format!(".segue-spill-{}-{nanos}", std::process::id()));
-    let file = File::options().read(true).write(true).create_new(true).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
 }

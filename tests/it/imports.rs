@@ -5,16 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may import.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
+    ("files", &[]),
     ("ids", &[]),
     ("proto", &[]),
     ("taxonomy", &["ids"]),
     ("telemetry", &[]),
     ("simulate", &["ids", "taxonomy"]),
-    ("table", &["ids", "taxonomy"]),
+    ("table", &["files", "ids", "taxonomy"]),
     ("interactions", &["ids", "taxonomy"]),
     ("lookup", &["ids", "taxonomy", "table"]),
-    ("store", &["ids", "taxonomy", "table", "lookup"]),
+    ("store", &["files", "ids", "taxonomy", "table", "lookup"]),
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
     ("serve", &["ids", "proto", "taxonomy", "table", "lookup", "store"]),
     ("refresh", &["ids", "taxonomy", "table", "interactions", "store", "retrieval"]),

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 use segue::ids::ClusterId;
-use segue::lookup::{Answer, ClusterSet, DEFAULT_MAX_HISTORY, LookupError, Prediction, Query, Rules, Scratch, lookup, lookup_batch};
+use segue::lookup::{
+    Answer, ClusterSet, DEFAULT_MAX_HISTORY, LookupError, Prediction, Query, Rules, Scratch, lookup, lookup_batch,
+};
 use segue::table::{BuildLimits, Candidate, Shape, Table};
 
 use crate::support::{Rows, build, popular, retrieved, taxonomy, verified};

@@ -5,4 +5,5 @@ mod crash;
 mod fixture;
 mod limits;
 mod live;
+mod snapshot;
 mod versions;

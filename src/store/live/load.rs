@@ -118,7 +118,12 @@ impl Loads {
 ///
 /// Copied pages are small and lie wherever they fell; read in anew they come in large folios, and a lookup is a third
 /// cheaper.
-fn load(store: &Store, version: VersionId, cache: &Path, residence: Residence) -> Result<Table<Mapping>, StoreError> {
+pub(super) fn load(
+    store: &Store,
+    version: VersionId,
+    cache: &Path,
+    residence: Residence,
+) -> Result<Table<Mapping>, StoreError> {
     let copy = store.proven_copy(version, cache)?;
     copy.drop_cache().map_err(failed("syncing a private copy in", cache))?;
     let mut mapping = Mapping::of(&copy).map_err(failed("mapping a private copy in", cache))?;

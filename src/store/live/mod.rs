@@ -6,15 +6,40 @@
 //! A table is never served from the store's file, which anyone might cut off or overwrite. It is copied to where no
 //! path leads, verified there, read into memory in small steps, and only then swapped in. Whatever is wrong with it,
 //! the table before stays.
+//!
+//! A server watches like this, and so may any other process that wants the answers without a network between:
+//!
+//! ```
+//! # include!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/doc/served.rs"));
+//! use segue::lookup::{Query, Scratch};
+//! use segue::store::live::{LiveConfig, Watcher};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let dir = tempfile::tempdir()?;
+//! # let store = store(dir.path())?;
+//! let (watcher, live) = Watcher::start(store.clone(), LiveConfig::default())?;
+//! let report = watcher.reloader().blocking_reload(); // what is published by now is live, or refused
+//! assert!(report.refused.is_empty());
+//!
+//! let mut scratch = Scratch::default();
+//! let question = Query { history: &[3, 0], limit: 1, exclude: &[] };
+//! for _request in 0..1000 {
+//!     let channels = live.load(); // anew for each request: it may have been swapped
+//!     let main = channels.get("main").ok_or("nothing has been published")?;
+//!     assert_eq!(main.lookup(question, &mut scratch)?.predictions[0].cluster.0, 25);
+//! }
+//! # Ok(()) }
+//! ```
 
 mod heads;
 mod load;
 mod metrics;
 mod retire;
+mod snapshot;
 mod swap;
 mod watch;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,12 +47,8 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 use serde::{Deserialize, Serialize};
 
-use super::Mapping;
-use crate::ids::{ClusterId, VersionId};
-use crate::lookup::ClusterSet;
-use crate::table::Table;
-
 pub use metrics::describe_metrics;
+pub use snapshot::Snapshot;
 pub use watch::{ReloadReport, Reloader, Watcher};
 
 /// How tables are kept in memory.
@@ -95,19 +116,4 @@ impl LiveChannels {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-}
-
-/// What one channel answers from.
-#[derive(Debug)]
-pub struct Snapshot {
-    /// The channel.
-    pub channel: String,
-    /// The version of `table`.
-    pub version: VersionId,
-    /// Shared by all channels at this version. A clone kept for long keeps the table from being retired.
-    pub table: Arc<Table<Mapping>>,
-    /// Clusters never to be predicted, as lookups want them.
-    pub blocklist: ClusterSet,
-    /// The same as ids, those that the table lacks included.
-    pub blocked: BTreeSet<ClusterId>,
 }

@@ -11,7 +11,6 @@ use super::metrics::{LIVE_TABLES, LIVE_VERSION, SWAPS};
 use super::retire::Retirer;
 use super::{LiveChannels, Snapshot};
 use crate::ids::VersionId;
-use crate::lookup::ClusterSet;
 use crate::table::Table;
 
 /// What requests see, and the loaded tables under it.
@@ -68,9 +67,7 @@ impl Swap {
         if let Some(shown) = shown.filter(|shown| Arc::ptr_eq(&shown.table, table) && shown.blocked == head.blocklist) {
             return Some(Arc::clone(shown));
         }
-        let blocklist = ClusterSet::of(head.blocklist.iter().filter_map(|&cluster| table.index_of(cluster)));
-        let (channel, table, blocked) = (name.to_owned(), Arc::clone(table), head.blocklist.clone());
-        Some(Arc::new(Snapshot { channel, version, table, blocklist, blocked }))
+        Some(Arc::new(Snapshot::new(name, version, Arc::clone(table), head.blocklist.clone())))
     }
 
     fn retire_unseen(&mut self) {

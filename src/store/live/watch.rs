@@ -89,14 +89,28 @@ impl Drop for Watcher {
 impl Reloader {
     /// Looks at the channels now, tries again what was refused, and returns once nothing is left to be swapped in.
     pub async fn reload(&self) -> ReloadReport {
-        let (reply, report) = oneshot::channel();
-        let sent = self.0.send(Event::Reload(reply));
-        let stopped = || ReloadReport { refused: vec!["the watcher has been stopped".into()] };
-        match sent {
-            Ok(()) => report.await.unwrap_or_else(|_| stopped()),
-            Err(_) => stopped(),
-        }
+        self.ask().await.unwrap_or_else(|_| stopped())
     }
+
+    /// The same for threads that may wait.
+    ///
+    /// # Panics
+    /// Within an asynchronous task.
+    pub fn blocking_reload(&self) -> ReloadReport {
+        self.ask().blocking_recv().unwrap_or_else(|_| stopped())
+    }
+
+    /// The report to come; none will from a watcher that has been stopped.
+    fn ask(&self) -> oneshot::Receiver<ReloadReport> {
+        let (reply, report) = oneshot::channel();
+        // Unsent, the reply is dropped, which the receiver learns of.
+        let _ = self.0.send(Event::Reload(reply));
+        report
+    }
+}
+
+fn stopped() -> ReloadReport {
+    ReloadReport { refused: vec!["the watcher has been stopped".into()] }
 }
 
 /// The watching thread's state.

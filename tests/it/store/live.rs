@@ -37,8 +37,7 @@ impl Served {
     }
 
     fn reload(&self) -> ReloadReport {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(self.watcher.reloader().reload())
+        self.watcher.reloader().blocking_reload()
     }
 
     fn publish(&self, marker: u32) -> VersionId {
@@ -64,7 +63,7 @@ impl Served {
 }
 
 /// Maps of files under `dir`, which nobody but a watcher makes.
-fn mapped(dir: &Path) -> usize {
+pub(super) fn mapped(dir: &Path) -> usize {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     maps.lines().filter(|line| line.contains(dir.to_str().unwrap())).count()
 }

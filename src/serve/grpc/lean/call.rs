@@ -156,7 +156,9 @@ impl LeanCall {
             (Method::One, Some(one)) => lookups.one(one, |version, answer| answers.put_answer(version, &answer))?,
             (Method::One, None) => {}
             (Method::Batch, first) => {
-                lookups.batch(first.into_iter().chain(questions), |version, answer| answers.put_result(version, &answer))?;
+                lookups.batch(first.into_iter().chain(questions), |version, answer| {
+                    answers.put_result(version, &answer)
+                })?;
             }
         }
         Ok(answers.into_frame())

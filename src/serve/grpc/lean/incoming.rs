@@ -44,7 +44,9 @@ impl Incoming {
         }
         match self.first {
             // Nobody has a use for what follows: it need not be taken without end.
-            Some(_) if self.bytes().len() > bytes(max).saturating_add(PREFIX) => Err(ServeError::TooLarge { max }.into()),
+            Some(_) if self.bytes().len() > bytes(max).saturating_add(PREFIX) => {
+                Err(ServeError::TooLarge { max }.into())
+            }
             _ => Ok(()),
         }
     }

@@ -1,0 +1,61 @@
+//! Files that nobody else comes to.
+
+use std::fs::File;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use chrono::Utc;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+
+/// A path in `dir` that no other process or thread comes to.
+pub(crate) fn unique_path(dir: &Path, kind: &str) -> PathBuf {
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let (process, made) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let nanos = Utc::now().timestamp_nanos_opt().unwrap_or_default();
+    dir.join(format!("{kind}-{process}-{made}-{nanos}"))
+}
+
+/// A file in `dir` that has no name and never gets one: only this process can reach it, and it is gone when it is
+/// closed, even by a kill.
+pub(crate) fn unnamed(dir: &Path) -> io::Result<File> {
+    // EXCL: it can never be given a name.
+    let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
+        Err(Errno::OPNOTSUPP | Errno::ISDIR) => unlinked(dir),
+        made => Ok(File::from(made?)),
+    }
+}
+
+/// For file systems without `O_TMPFILE`: its name is gone before the first byte is written.
+fn unlinked(dir: &Path) -> io::Result<File> {
+    let path = unique_path(dir, "unnamed");
+    let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    match std::fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(file),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Seek, Write};
+
+    use super::*;
+
+    #[test]
+    fn what_has_no_name_is_written_and_read_and_seen_by_nobody() {
+        let dir = tempfile::tempdir().unwrap();
+        for make in [unnamed, unlinked] {
+            let mut file = make(dir.path()).unwrap();
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+            file.write_all(b"nobody").unwrap();
+            file.rewind().unwrap();
+            let mut read = String::new();
+            file.read_to_string(&mut read).unwrap();
+            assert_eq!(read, "nobody");
+        }
+    }
+}
