@@ -3,12 +3,14 @@
 use h2::client::Builder;
 use prost::Message;
 use segue::proto::{BatchLookupRequest, LookupRequest};
+use segue::serve::Config;
 
 use super::call::{BATCH_LOOKUP, LOOKUP, Outcome, head};
 use super::frame::{DATA, Frame, HEADERS};
-use super::message::{answered, framed, question};
+use super::message::{Fields, answered, framed, question};
 use super::peer::{Peer, check, config, peers};
 use super::wire::{Tap, Wire};
+use crate::serve::harness::start_with;
 
 async fn connect(peer: &Peer, client: &mut Builder) -> Wire {
     Wire::tapped(peer.addr, Tap { client: client.clone(), ..Tap::default() }).await
@@ -98,4 +100,40 @@ async fn calls_share_the_connections_window() {
         large
     })
     .await;
+}
+
+/// What is refused or given up before it has come must give its room on the connection back.
+#[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_nobody_reads_to_their_end_take_no_room_for_good() {
+    // Together far more than what the server lets a client send ahead.
+    let (calls, piece) = (64, vec![0xff; 100_000]);
+    let scenario = async |peer: Peer| {
+        let mut wire = Wire::connect(peer.addr).await;
+        for _ in 0..calls {
+            let mut refused = wire.begin(head(LOOKUP, &[])).await;
+            refused.send(&piece, false);
+            assert_eq!(refused.outcome().await, Outcome::failed(tonic::Code::Internal), "{}", peer.name);
+            let mut given_up = wire.begin(head(LOOKUP, &[])).await;
+            given_up.send([&[0, 0, 3, 0, 0], &piece[..]].concat(), false);
+            wire.settle().await;
+            given_up.body.send_reset(h2::Reason::CANCEL);
+        }
+        let large = Fields::default().packed(1, &[3, 0]).varint(2, 2).padding(200_000);
+        wire.ask(LOOKUP, large.framed()).await
+    };
+    check(scenario, answered()).await;
+}
+
+/// Ours alone: tonic has no such limit. A client that takes no answers must not keep others from theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_waits_is_no_longer_in_work() {
+    let served = start_with(Config { max_concurrency: 1.try_into().unwrap(), ..config() }, None, true).await;
+    let client = Builder::new().initial_window_size(0).clone();
+    let mut waiting = Wire::tapped(served.grpc, Tap { client, ..Tap::default() }).await;
+    let mut call = waiting.begin(head(LOOKUP, &[])).await;
+    call.send(question(), true);
+    waiting.saw(|frame| frame.kind == HEADERS).await;
+    assert_eq!(Wire::connect(served.grpc).await.ask(LOOKUP, question()).await, answered());
+    waiting.set_window(65_535);
+    assert_eq!(call.outcome().await, answered());
 }

@@ -1,5 +1,7 @@
 //! gRPC messages in DATA frames: cut anywhere, flagged, too long, too short, too many.
 
+use std::time::Duration;
+
 use prost::Message;
 use segue::proto::{LookupRequest, LookupResponse};
 use tonic::Code;
@@ -35,25 +37,30 @@ async fn a_message_may_be_cut_anywhere() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_in_pieces_may_be_interleaved() {
-    let message = question();
+    let histories: [&[u64]; 4] = [&[3, 0], &[0], &[], &[25, 7, 99]];
+    // All of one length, so that they go in step.
+    let message = |at: usize| {
+        let fields = Fields::default().packed(1, histories[at % 4]).varint(2, 1 + at as u64 % 3);
+        fields.clone().padding(12 - fields.as_ref().len()).framed()
+    };
     let scenario = async |peer: Peer| {
         let mut wire = Wire::connect(peer.addr).await;
-        let mut calls: Vec<Call> = Vec::new();
-        for _ in 0..20 {
+        let (mut calls, mut alone): (Vec<Call>, _) = (Vec::new(), Vec::new());
+        for at in 0..24 {
+            alone.push(wire.ask(LOOKUP, message(at)).await);
             calls.push(wire.begin(head(LOOKUP, &[])).await);
         }
-        for byte in message.chunks(1) {
-            calls.iter_mut().for_each(|call| call.send(byte, false));
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        for byte in 0..message(0).len() {
+            calls.iter_mut().enumerate().for_each(|(at, call)| call.send([message(at)[byte]], false));
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        let mut outcomes = Vec::new();
-        for mut call in calls.into_iter().rev() {
-            call.send([], true);
-            outcomes.push(call.outcome().await);
+        calls.iter_mut().rev().for_each(|call| call.send([], true));
+        for (call, alone) in calls.into_iter().zip(alone) {
+            assert!(matches!(&alone, Outcome::Ended { code: Code::Ok, .. }));
+            assert_eq!(call.outcome().await, alone, "{}", peer.name);
         }
-        outcomes
     };
-    check(scenario, vec![answered(); 20]).await;
+    check(scenario, ()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,4 +160,13 @@ async fn a_message_beyond_the_limit() {
         vec![answered(), refused.clone(), refused.clone(), refused.clone(), refused, answered()]
     };
     check_each(scenario, outcomes(Code::ResourceExhausted), outcomes(Code::OutOfRange)).await;
+}
+
+/// Messages that nobody has a use for, together larger than one may be: tonic drops each as it comes, we gather them.
+#[tokio::test(flavor = "multi_thread")]
+async fn several_messages_beyond_the_limit_together() {
+    let large = Fields::default().padding(config().max_message.0 as usize - 1000).framed();
+    let body = [question(), large.clone(), large].concat();
+    let scenario = async |peer: Peer| Wire::connect(peer.addr).await.ask(LOOKUP, &body).await;
+    check_each(scenario, Outcome::failed(Code::ResourceExhausted), answered()).await;
 }

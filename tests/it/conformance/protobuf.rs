@@ -1,5 +1,7 @@
 //! Questions as no generated code writes them: what must be read all the same, and what must be refused.
 
+use std::time::{Duration, Instant};
+
 use prost::Message;
 use prost::encoding::WireType;
 use segue::proto::{BatchLookupResponse, LookupResponse};
@@ -158,6 +160,22 @@ async fn what_is_no_protobuf_is_refused() {
         fields().key(100, StartGroup).key(101, EndGroup),
     ];
     check_all(broken.into_iter().map(|fields| (fields, Err(Code::Internal))).collect()).await;
+}
+
+/// However its lists are interleaved, a question costs no more than its length.
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_in_turns_are_read_in_step_with_their_length() {
+    let turns = |count: u64| (0..count).fold(fields(), |fields, at| fields.varint(1, at % 30).varint(3, 99));
+    let (long, too_long) = (turns(4096).varint(2, 1), turns(22_000));
+    let scenario = async |peer: Peer| {
+        let mut wire = Wire::connect(peer.addr).await;
+        let began = Instant::now();
+        let told = [lookup(&mut wire, &long).await, lookup(&mut wire, &too_long).await];
+        // Steps in the square of the length would make it seconds, and gigabytes.
+        assert!(began.elapsed() < Duration::from_millis(800), "{}: {:?}", peer.name, began.elapsed());
+        told
+    };
+    check(scenario, [Ok(vec![]), Err(Code::InvalidArgument)]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
