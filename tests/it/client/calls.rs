@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use super::line::Line;
-use crate::serve::harness::{Served, WIDTH, clusters, lookup, start};
+use crate::serve::harness::{Served, WIDTH, clusters, lookup, start, start_with};
 
 fn config(served: &Served) -> Config {
     Config { target: format!("http://{}", served.grpc), timeout: Duration::from_secs(20), ..Config::default() }
@@ -54,6 +54,18 @@ async fn any_number_of_questions_is_answered_in_order() {
     }
     let method = r#"segue_requests_total{api="grpc",method="segue.v1.LookupService/BatchLookup",code="OK"}"#;
     served.counted(&format!("{method} 32")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_server_answers_at_its_unix_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("segue.sock");
+    let served =
+        start_with(segue::serve::Config { grpc_socket: Some(path.clone()), ..Default::default() }, None, true).await;
+    let target = format!("unix:{}", path.display());
+    let client = Client::new(&Config { target, ..config(&served) }).unwrap();
+    assert_eq!(clusters(&client.lookup(lookup(&[3, 0], 1)).await.unwrap()), [25]);
+    assert_eq!(client.lookup_all(questions(1000)).await.unwrap().len(), 1000);
 }
 
 #[tokio::test(flavor = "multi_thread")]
