@@ -92,8 +92,8 @@ pub struct Scratch {
 
 /// Answers many questions of one table, in order, until `take` fails.
 ///
-/// Each answer is what [`lookup`] gives. The rows of the next [`AHEAD`] questions are being read while one is answered, so
-/// that what a question costs is the memory's throughput and no longer its latency.
+/// Each answer is what [`lookup`] gives. The rows of the next few questions are being read while one is answered, so that
+/// what a question costs is the memory's throughput and no longer its latency.
 pub fn lookup_batch<'q, B: AsRef<[u8]>, E>(
     table: &Table<B>,
     rules: Rules<'_>,

@@ -92,7 +92,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Conversation<'_, I> {
     fn begin(&mut self, request: Request<RecvStream>, respond: SendResponse<Bytes>) {
         match self.door.lean.take(request, respond) {
             Ok(call) => self.calls.push(call),
-            Err(left) => drop(tokio::spawn(passage::pass(left, self.door.rest.clone()))),
+            Err(left) => drop(tokio::spawn(passage::pass(*left, self.door.rest.clone()))),
         }
     }
 }

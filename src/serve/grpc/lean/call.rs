@@ -45,7 +45,7 @@ pub(in crate::serve::grpc) struct LeanCall {
     incoming: Incoming,
     respond: SendResponse<Bytes>,
     observed: Call,
-    /// Room among the calls in work; a call without is refused.
+    /// Room among the calls in work; a call that begins without is refused.
     room: Option<OwnedSemaphorePermit>,
     within: Duration,
     /// Armed by the first wait: most bodies are there with their heads.
@@ -165,6 +165,8 @@ impl LeanCall {
     }
 
     fn begin_answer(&mut self, frame: Bytes) {
+        // What is left is the caller's to do: one that reads slowly takes nobody's place.
+        self.room = None;
         let mut head = Response::new(());
         head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         // It fails only where the caller has gone.

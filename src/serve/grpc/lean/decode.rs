@@ -13,12 +13,14 @@ use crate::serve::proto::{BatchLookupRequest, LookupRequest};
 /// The questions of one message.
 #[derive(Debug, Default)]
 pub(super) struct Questions {
-    /// The lists of all questions, one behind the other.
-    ids: Vec<u32>,
+    /// The histories of all questions, one behind the other, and what they exclude: a list each, so that whatever order
+    /// fields come in, every question's lists lie in one piece.
+    histories: Vec<u32>,
+    excludes: Vec<u32>,
     asked: Vec<Asked>,
 }
 
-/// One `LookupRequest`: its lists lie in `ids`, its channel in the message.
+/// One `LookupRequest`: where its lists lie, and its channel in the message.
 #[derive(Debug, Default)]
 struct Asked {
     history: Range<usize>,
@@ -47,7 +49,7 @@ impl Questions {
     /// The questions, in order; `message` is what they were read from.
     pub(super) fn iter<'m>(&'m self, message: &'m [u8]) -> impl ExactSizeIterator<Item = Question<'m>> + Clone {
         self.asked.iter().map(move |asked| {
-            let (history, exclude) = (&self.ids[asked.history.clone()], &self.ids[asked.exclude.clone()]);
+            let (history, exclude) = (&self.histories[asked.history.clone()], &self.excludes[asked.exclude.clone()]);
             // It was found to be text when it was read.
             let channel = str::from_utf8(&message[asked.channel.clone()]).unwrap_or_default();
             Question { query: Query { history, limit: asked.limit, exclude }, channel }
@@ -56,9 +58,11 @@ impl Questions {
 
     fn clear(&mut self) {
         self.asked.clear();
-        self.ids.clear();
         self.asked.shrink_to(KEPT);
-        self.ids.shrink_to(KEPT);
+        for list in [&mut self.histories, &mut self.excludes] {
+            list.clear();
+            list.shrink_to(KEPT);
+        }
     }
 
     fn read_all(&mut self, message: &[u8]) -> Result<(), DecodeError> {
@@ -77,12 +81,13 @@ impl Questions {
 
     /// Reads one `LookupRequest`, whose bytes end at `end` in the message.
     fn read(&mut self, mut rest: &[u8], end: usize) -> Result<(), DecodeError> {
+        let (histories, excludes) = (self.histories.len(), self.excludes.len());
         let mut asked = Asked::default();
         while !rest.is_empty() {
             match decode_key(&mut rest)? {
-                (1, found) => self.read_list(&mut asked.history, found, &mut rest)?,
+                (1, found) => read_list(&mut self.histories, found, &mut rest)?,
                 (2, found) => asked.limit = number(found, &mut rest)?,
-                (3, found) => self.read_list(&mut asked.exclude, found, &mut rest)?,
+                (3, found) => read_list(&mut self.excludes, found, &mut rest)?,
                 (4, found) => {
                     let channel = text(found, &mut rest)?;
                     asked.channel = end - rest.len() - channel.len()..end - rest.len();
@@ -92,29 +97,24 @@ impl Questions {
                 (tag, found) => skip_field(found, tag, &mut rest, DecodeContext::default())?,
             }
         }
+        asked.history = histories..self.histories.len();
+        asked.exclude = excludes..self.excludes.len();
         self.asked.push(asked);
         Ok(())
     }
+}
 
-    /// Adds what one field holds to a list: one number, or many packed.
-    fn read_list(&mut self, list: &mut Range<usize>, found: WireType, rest: &mut &[u8]) -> Result<(), DecodeError> {
-        if list.end != self.ids.len() {
-            // The other list was begun since: this one goes on behind it.
-            let start = self.ids.len();
-            self.ids.extend_from_within(list.clone());
-            *list = start..start;
-        }
-        if found == WireType::LengthDelimited {
-            let mut packed = payload(found, rest)?;
-            while !packed.is_empty() {
-                self.ids.push(decode_varint(&mut packed)? as u32);
-            }
-        } else {
-            self.ids.push(number(found, rest)?);
-        }
-        list.end = self.ids.len();
-        Ok(())
+/// Adds what one field holds to a list: one number, or many packed.
+fn read_list(list: &mut Vec<u32>, found: WireType, rest: &mut &[u8]) -> Result<(), DecodeError> {
+    if found != WireType::LengthDelimited {
+        list.push(number(found, rest)?);
+        return Ok(());
     }
+    let mut packed = payload(found, rest)?;
+    while !packed.is_empty() {
+        list.push(decode_varint(&mut packed)? as u32);
+    }
+    Ok(())
 }
 
 /// A `uint32`; what is longer loses its upper bits, as generated code has it.

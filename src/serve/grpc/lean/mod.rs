@@ -49,12 +49,12 @@ impl Lean {
         self: &Arc<Self>,
         request: Request<RecvStream>,
         respond: SendResponse<Bytes>,
-    ) -> Result<LeanCall, Accepted> {
+    ) -> Result<LeanCall, Box<Accepted>> {
         let method = match request.uri().path() {
-            _ if is_compressed(request.headers()) => return Err((request, respond)),
+            _ if is_compressed(request.headers()) => return Err(Box::new((request, respond))),
             LOOKUP => Method::One,
             BATCH_LOOKUP => Method::Batch,
-            _ => return Err((request, respond)),
+            _ => return Err(Box::new((request, respond))),
         };
         Ok(LeanCall::new(self, method, request, respond))
     }
