@@ -8,9 +8,21 @@ check:
 demo:
     cargo run --release -- demo
 
-# in-process lookups: 761 clusters, and 50 million keys
+# every figure of benches/README.md, which says what they mean
+bench: bench-lookup bench-load bench-swap
+
+# the same, smaller: once they are compiled, under five minutes
+bench-quick:
+    cargo bench --no-default-features --bench lookup -- --quick
+    cargo bench --no-default-features --bench load -- --quick
+
+# in-process lookups beside memory, hashbrown, a sorted array, LMDB and redb
 bench-lookup:
-    cargo bench --bench lookup
+    cargo bench --no-default-features --bench lookup
+
+# servers under load, beside plain tonic and Redis
+bench-load:
+    cargo bench --no-default-features --bench load
 
 # swapping in a 1 GiB table: time, memory, and what a neighbour's mmap waits
 bench-swap:

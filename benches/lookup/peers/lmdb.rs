@@ -68,8 +68,8 @@ fn fill(path: &Path, keys: &KeySet) {
         rows.put_with_flags(transaction, PutFlags::APPEND, &key, &value).unwrap();
         count += 1;
         if count % ROWS_A_COMMIT == 0 {
-            writing.take().map(|full| full.commit().unwrap());
+            writing.take().into_iter().for_each(|full| full.commit().unwrap());
         }
     });
-    writing.map(|rest| rest.commit().unwrap());
+    writing.into_iter().for_each(|rest| rest.commit().unwrap());
 }
