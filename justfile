@@ -12,6 +12,10 @@ demo:
 bench-lookup:
     cargo bench --bench lookup
 
+# what an answer costs, beside plain tonic and Redis (its rows need redis-server)
+bench-load:
+    cargo bench --bench load
+
 # swapping in a 1 GiB table: time, memory, and what a neighbour's mmap waits
 bench-swap:
     cargo bench --bench swap
