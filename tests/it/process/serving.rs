@@ -27,7 +27,9 @@ async fn readiness_waits_for_the_first_table_which_another_process_publishes() {
     assert_eq!(health(&server).await, 2);
     assert_eq!(server.ask(&[3], 1).await.unwrap_err().code(), Code::Unavailable);
     assert_eq!(post(server.http, "/v1/lookup", r#"{"history": [3]}"#).await.status, 503);
-    world.run(&["lookup", "3", "--set", &format!("serve.grpc_addr={}", server.grpc)]).refused(&["Unavailable"]);
+    world
+        .run(&["lookup", "3", "--set", &format!("serve.grpc_addr={}", server.grpc)])
+        .refused(&["no table has been published"]);
 
     assert_eq!(world.refresh(), 1);
     let took = server.serves(1).await;
