@@ -8,8 +8,8 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
 use super::grpc::{AdminFace, LookupFace};
-use super::proto::admin_service_server::AdminServiceServer;
-use super::proto::lookup_service_server::LookupServiceServer;
+use crate::proto::admin_service_server::AdminServiceServer;
+use crate::proto::lookup_service_server::LookupServiceServer;
 
 /// What lookups depend on: the whole server (the empty name) and the service itself.
 const LOOKUPS: [&str; 2] = ["", LookupServiceServer::<LookupFace>::NAME];

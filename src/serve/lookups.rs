@@ -63,12 +63,11 @@ impl Lookups {
     /// Answers all questions, in order, from the same state of the channels, or fails for all of them.
     pub(super) fn batch<'q>(
         &self,
-        questions: impl Iterator<Item = Question<'q>> + Clone,
+        questions: impl ExactSizeIterator<Item = Question<'q>> + Clone,
         mut take: impl FnMut(VersionId, Answer<'_>),
     ) -> Result<(), ServeError> {
-        let len = questions.clone().count();
-        if len > self.max_batch {
-            return Err(ServeError::BatchTooLong { len, max: self.max_batch });
+        if questions.len() > self.max_batch {
+            return Err(ServeError::BatchTooLong { len: questions.len(), max: self.max_batch });
         }
         let mut tally = Tally::default();
         let channels = self.live.load();

@@ -28,9 +28,6 @@ mod refresh;
 mod server;
 mod workers;
 
-// The rooms within name the contract as their own.
-use crate::proto;
-
 pub use config::Config;
 pub use error::StartError;
 pub use listen::{Listeners, bind};

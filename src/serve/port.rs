@@ -15,15 +15,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
-use super::grpc::GrpcDoor;
+use super::grpc::{GrpcDoor, keepalive};
 use super::listen::{Accepted, Listener, Stream};
 use super::workers::Workers;
 
 /// How long a connection may say nothing before its next request's head: longer than load balancers keep theirs idle.
 const SILENCE: Duration = Duration::from_secs(75);
-
-/// How often an HTTP/2 peer is asked whether it is still there, and how long it has to answer.
-const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 
 /// How long accepting rests when the system has no more descriptors.
 const EXHAUSTED: Duration = Duration::from_millis(100);
@@ -55,8 +52,8 @@ impl Door {
         builder
             .http2()
             .timer(TokioTimer::new())
-            .keep_alive_interval(KEEPALIVE.0)
-            .keep_alive_timeout(KEEPALIVE.1)
+            .keep_alive_interval(keepalive::EVERY)
+            .keep_alive_timeout(keepalive::PATIENCE)
             .max_concurrent_streams(config.max_streams.get());
         Self::Http(Arc::new(builder), router)
     }

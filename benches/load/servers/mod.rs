@@ -52,14 +52,8 @@ impl House {
 
     /// Why a row cannot be measured here.
     pub(crate) fn lacks(&self, row: &Row) -> Option<&'static str> {
-        let peers = [row.ours.peer, row.theirs.peer];
-        if peers.contains(&Peer::Redis) && redis::program().is_none() {
-            return Some("there is no redis-server on PATH");
-        }
-        if peers.contains(&Peer::SegueUnix) && !ours::has_socket(self.dir.path()) {
-            return Some("this build takes no serve.grpc_socket");
-        }
-        None
+        let wants_redis = [row.ours.peer, row.theirs.peer].contains(&Peer::Redis);
+        (wants_redis && redis::program().is_none()).then_some("there is no redis-server on PATH")
     }
 
     /// Batches go to a table that no cache holds.
@@ -98,9 +92,7 @@ impl House {
         };
         let ours::Ours { process, grpc, socket } = ours::start(self.cores, store)?;
         let process = Rc::new(process);
-        let doors = [(Peer::Segue, Some(Target::Tcp(grpc))), (Peer::SegueUnix, socket.map(Target::Unix))];
-        for (peer, target) in doors {
-            let Some(target) = target else { continue };
+        for (peer, target) in [(Peer::Segue, Target::Tcp(grpc)), (Peer::SegueUnix, Target::Unix(socket))] {
             check::check(&target, world, false)?;
             self.keep(peer, world, &process, target);
         }

@@ -7,9 +7,9 @@ use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
 use crate::ids::{ClusterId, VersionId};
+use crate::proto::admin_service_server::AdminService;
+use crate::proto::*;
 use crate::serve::admin::Admin;
-use crate::serve::proto::admin_service_server::AdminService;
-use crate::serve::proto::*;
 use crate::serve::refresh::RefreshAction;
 use crate::store::{Note, TaxonomyChange};
 

@@ -65,7 +65,7 @@ impl GrpcDoor {
 struct Conversation<'d, I> {
     door: &'d GrpcDoor,
     http2: Connection<I, Bytes>,
-    /// Lean calls whose bodies are not whole yet.
+    /// Lean calls whose bodies are not whole yet, or whose answers wait for room.
     calls: Vec<LeanCall>,
     keepalive: Keepalive,
 }

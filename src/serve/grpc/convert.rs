@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 
+use crate::proto::refresh_event::State;
+use crate::proto::{Channel, Move, RefreshEvent, Version};
 use crate::serve::admin;
-use crate::serve::proto::refresh_event::State;
-use crate::serve::proto::{Channel, Move, RefreshEvent, Version};
 use crate::store::run::{RunEvent, RunState};
 use crate::store::{self, Action};
 

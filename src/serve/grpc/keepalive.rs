@@ -7,10 +7,10 @@ use std::time::Duration;
 use h2::{Ping, PingPong};
 use tokio::time::{Instant, Sleep};
 
-/// How often a peer is asked whether it is still there.
-const EVERY: Duration = Duration::from_secs(20);
+/// How often an HTTP/2 peer of any port is asked whether it is still there.
+pub(in crate::serve) const EVERY: Duration = Duration::from_secs(20);
 /// How long it has to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(in crate::serve) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Asks by PING. A connection whose peer vanished without a word would stay open for ever.
 pub(super) struct Keepalive {

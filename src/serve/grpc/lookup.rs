@@ -8,10 +8,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::ids::VersionId;
 use crate::lookup::{Answer, Query};
+use crate::proto::lookup_service_server::LookupService;
+use crate::proto::{BatchLookupRequest, BatchLookupResponse, LookupRequest, LookupResponse, Prediction, Source};
 use crate::serve::error::sized;
 use crate::serve::lookups::{Lookups, Question};
-use crate::serve::proto::lookup_service_server::LookupService;
-use crate::serve::proto::{BatchLookupRequest, BatchLookupResponse, LookupRequest, LookupResponse, Prediction, Source};
 use crate::table;
 use bytesize::ByteSize;
 

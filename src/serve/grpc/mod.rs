@@ -3,7 +3,7 @@
 mod admin;
 mod connection;
 mod convert;
-mod keepalive;
+pub(super) mod keepalive;
 mod lean;
 mod lookup;
 mod passage;
@@ -28,9 +28,9 @@ use super::face::Face;
 use super::layers::{Limits, limited, observed};
 use super::lookups::Lookups;
 use super::observe::Observer;
-use super::proto::DESCRIPTORS;
-use super::proto::admin_service_server::AdminServiceServer;
-use super::proto::lookup_service_server::LookupServiceServer;
+use crate::proto::DESCRIPTORS;
+use crate::proto::admin_service_server::AdminServiceServer;
+use crate::proto::lookup_service_server::LookupServiceServer;
 use crate::serve::config::bytes;
 
 pub(super) use admin::AdminFace;

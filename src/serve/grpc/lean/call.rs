@@ -54,9 +54,6 @@ pub(in crate::serve::grpc) struct LeanCall {
     answer: Option<(SendStream<Bytes>, Bytes)>,
 }
 
-/// The caller has gone; nobody waits for an answer.
-struct Gone;
-
 impl LeanCall {
     pub(super) fn new(
         lean: &Arc<Lean>,
@@ -83,11 +80,11 @@ impl LeanCall {
         if self.answer.is_none() {
             let gathered = match self.room {
                 Some(_) => self.gather(cx),
-                None => Poll::Ready(Ok(Err(ServeError::Busy.into()))),
+                None => Poll::Ready(Some(Err(ServeError::Busy.into()))),
             };
             let gathered = match gathered {
-                Poll::Ready(Ok(gathered)) => gathered,
-                Poll::Ready(Err(Gone)) => return Poll::Ready(()),
+                Poll::Ready(Some(gathered)) => gathered,
+                Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending if self.is_late(cx) => Err(ServeError::Timeout { after: self.within }.into()),
                 Poll::Pending => return Poll::Pending,
             };
@@ -99,17 +96,18 @@ impl LeanCall {
         self.send(cx)
     }
 
-    fn gather(&mut self, cx: &mut Context<'_>) -> Poll<Result<Result<(), Status>, Gone>> {
+    /// Whether the body can be read; `None` where the caller has gone, and nobody waits for an answer.
+    fn gather(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<(), Status>>> {
         loop {
             match self.body.poll_data(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(None) => return Poll::Ready(Ok(Ok(()))),
-                Poll::Ready(Some(Err(_))) => return Poll::Ready(Err(Gone)),
+                Poll::Ready(None) => return Poll::Ready(Some(Ok(()))),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(None),
                 Poll::Ready(Some(Ok(data))) => {
                     // It fails only where the caller has gone, and then so does the next poll.
                     let _ = self.body.flow_control().release_capacity(data.len());
                     if let Err(status) = self.incoming.push(data, self.lean.max_message) {
-                        return Poll::Ready(Ok(Err(status)));
+                        return Poll::Ready(Some(Err(status)));
                     }
                 }
             }
@@ -146,19 +144,16 @@ impl LeanCall {
             read.map_err(|error| Status::internal(error.to_string()))?;
             message = next;
         }
-        let mut questions = questions.iter(message);
-        let mut answers = Message::with_room(match self.method {
-            Method::One => ROOM,
-            Method::Batch => ROOM * questions.len(),
-        });
-        let lookups = &self.lean.lookups;
-        match (self.method, questions.next()) {
-            (Method::One, Some(one)) => lookups.one(one, |version, answer| answers.put_answer(version, &answer))?,
-            (Method::One, None) => {}
-            (Method::Batch, first) => {
-                lookups.batch(first.into_iter().chain(questions), |version, answer| {
-                    answers.put_result(version, &answer)
-                })?;
+        let questions = questions.iter(message);
+        let mut answers = Message::with_room(ROOM * questions.len());
+        match self.method {
+            Method::One => {
+                for one in questions {
+                    self.lean.lookups.one(one, |version, answer| answers.put_answer(version, &answer))?;
+                }
+            }
+            Method::Batch => {
+                self.lean.lookups.batch(questions, |version, answer| answers.put_result(version, &answer))?;
             }
         }
         Ok(answers.into_frame())

@@ -1,5 +1,5 @@
-//! `LookupRequest` and `BatchLookupRequest`, read in place: what generated code puts into a vector for each list goes
-//! into one for all, which the next message uses again.
+//! `LookupRequest` and `BatchLookupRequest`, read in place: what generated code puts into two vectors for each question
+//! goes into two for all, which the next message uses again.
 
 use std::ops::Range;
 
@@ -7,8 +7,8 @@ use prost::encoding::{DecodeContext, WireType, check_wire_type, decode_key, deco
 use prost::{DecodeError, Message};
 
 use crate::lookup::Query;
+use crate::proto::{BatchLookupRequest, LookupRequest};
 use crate::serve::lookups::Question;
-use crate::serve::proto::{BatchLookupRequest, LookupRequest};
 
 /// The questions of one message.
 #[derive(Debug, Default)]

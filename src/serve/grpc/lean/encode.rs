@@ -2,12 +2,10 @@
 
 use prost::encoding::encode_varint;
 
+use super::PREFIX;
 use crate::ids::VersionId;
 use crate::lookup::{Answer, Prediction};
 use crate::serve::grpc::lookup::source;
-
-/// Where the message's length stands in its frame: behind the flag that says it is not compressed.
-const PREFIX: usize = 5;
 
 /// A message in the frame that gRPC sends it in.
 pub(super) struct Message(Vec<u8>);

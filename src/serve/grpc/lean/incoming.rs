@@ -6,11 +6,9 @@ use axum::body::Bytes;
 use bytesize::ByteSize;
 use tonic::Status;
 
+use super::PREFIX;
 use crate::serve::config::bytes;
 use crate::serve::error::ServeError;
-
-/// The flag that says whether a message is compressed, and its length.
-const PREFIX: usize = 5;
 
 /// What has come so far, and which messages in it are whole. One is all that a unary call has to say; further ones are
 /// read and left aside, as tonic does.

@@ -29,6 +29,9 @@ pub(super) use self::call::LeanCall;
 const LOOKUP: &str = "/segue.v1.LookupService/Lookup";
 const BATCH_LOOKUP: &str = "/segue.v1.LookupService/BatchLookup";
 
+/// Bytes before each message: the flag that says whether it is compressed, and its length.
+const PREFIX: usize = 5;
+
 /// What lean calls share.
 pub(super) struct Lean {
     lookups: Arc<Lookups>,
