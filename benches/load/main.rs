@@ -13,6 +13,7 @@ mod generator;
 mod pairs;
 mod rows;
 mod servers;
+#[path = "../stats.rs"]
 mod stats;
 mod world;
 

@@ -9,7 +9,7 @@ use super::generator::{Generator, Pool};
 use super::rows::{Measure, Row, Side};
 use super::servers::child::{Process, Spent};
 use super::servers::{House, Server};
-use super::stats::{Estimate, median};
+use super::stats::Estimate;
 
 /// Below this share of its core's time a server was not kept busy, and its throughput is not all it has.
 const BUSY: f64 = 0.95;
@@ -178,7 +178,7 @@ impl Measured {
     pub(super) fn print(&self) {
         let measure = self.row.measure;
         let ratios = self.pairs.iter().map(|[ours, theirs]| ours.value(measure) / theirs.value(measure));
-        let estimate = Estimate::new(ratios);
+        let estimate = Estimate::of(ratios);
         let Estimate { median, low, high } = estimate;
         let ratio = format!("{median:.3} [{low:.3}, {high:.3}]");
         let [ours, theirs] = [0, 1].map(|side| self.told(side));
@@ -198,13 +198,13 @@ impl Measured {
 
     /// Says so where the machine was not quiet.
     fn noise(&self) -> String {
-        let disturbed = median(self.pairs.iter().flatten().map(|window| window.disturbed));
+        let disturbed = Estimate::of(self.pairs.iter().flatten().map(|window| window.disturbed)).median;
         if disturbed > QUIET { format!("{:.0} % disturbed", 100.0 * disturbed) } else { String::new() }
     }
 
     /// A side's own figures.
     fn told(&self, side: usize) -> String {
-        let of = |value: fn(&Window) -> f64| median(self.pairs.iter().map(|pair| value(&pair[side])));
+        let of = |value: fn(&Window) -> f64| Estimate::of(self.pairs.iter().map(|pair| value(&pair[side]))).median;
         if let Some(rate) = self.rate {
             let [p50, p99, p999] = [of(|w| w.latency[0]), of(|w| w.latency[1]), of(|w| w.latency[2])];
             return format!("{p50:.0}/{p99:.0}/{p999:.0} @{:.0}k/s", rate / 1e3);

@@ -19,6 +19,8 @@ mod paired;
 mod peers;
 mod ratios;
 mod sides;
+#[path = "../stats.rs"]
+mod stats;
 mod table;
 mod times;
 

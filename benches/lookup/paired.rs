@@ -1,8 +1,9 @@
 //! Ratios of times on a machine that others share: short windows, alternately of one side and the other, so that what
 //! slows the machine slows both.
 
-use std::fmt;
 use std::time::{Duration, Instant};
+
+use crate::stats::Estimate;
 
 /// How a ratio is measured.
 #[derive(Clone, Copy, Debug)]
@@ -12,20 +13,12 @@ pub(crate) struct Pairing {
     pub(crate) window: Duration,
 }
 
-/// The median of the pairs' ratios, with the order statistics that hold the true one in 95 of 100 cases.
+/// The time of one side : that of the other.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ratio {
-    pub(crate) median: f64,
-    low: f64,
-    high: f64,
+    pub(crate) ratio: Estimate,
     /// Nanoseconds a step of the first side: of this run only.
     pub(crate) nanos: f64,
-}
-
-impl fmt::Display for Ratio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.2} [{:.2}, {:.2}]", self.median, self.low, self.high)
-    }
 }
 
 /// From a state, so many steps on, to the state they lead to.
@@ -51,7 +44,7 @@ impl Pairing {
             same &= to == too;
             state = to;
         }
-        (Ratio::of(ratios, times), same)
+        (Ratio { ratio: Estimate::of(ratios), nanos: Estimate::of(times).median }, same)
     }
 
     fn calibrated(self, side: &mut impl Side) -> u64 {
@@ -73,31 +66,4 @@ fn window(side: &mut impl Side, state: u64, steps: u64) -> (f64, u64) {
     let began = Instant::now();
     let state = side(warm, steps);
     (began.elapsed().as_secs_f64(), state)
-}
-
-impl Ratio {
-    fn of(mut ratios: Vec<f64>, mut times: Vec<f64>) -> Self {
-        ratios.sort_unstable_by(f64::total_cmp);
-        times.sort_unstable_by(f64::total_cmp);
-        let from_each_end = outside(ratios.len());
-        let (low, high) = (ratios[from_each_end], ratios[ratios.len() - 1 - from_each_end]);
-        Self { median: middle(&ratios), low, high, nanos: middle(&times) }
-    }
-}
-
-fn middle(sorted: &[f64]) -> f64 {
-    (sorted[(sorted.len() - 1) / 2] + sorted[sorted.len() / 2]) / 2.0
-}
-
-/// How many of `n` sorted values to leave out at each end, so that the median lies between the rest with 95 %.
-fn outside(n: usize) -> usize {
-    let (mut term, mut below) = (0.5f64.powi(n as i32), 0.0);
-    for k in 0..n / 2 {
-        below += term;
-        if 2.0 * below > 0.05 {
-            return k.saturating_sub(1);
-        }
-        term *= (n - k) as f64 / (k + 1) as f64;
-    }
-    0
 }

@@ -6,7 +6,7 @@ use segue::store::live::Snapshot;
 
 use crate::args::Args;
 use crate::keys::{Draw, KeySet};
-use crate::paired::Pairing;
+use crate::paired::{Pairing, Ratio};
 use crate::peers::{HashTable, Peer, Redb, SortedArray, with_lmdb};
 use crate::sides::{Kind, chain, gets, lookups, reads};
 
@@ -51,6 +51,6 @@ impl Ours<'_> {
     }
 }
 
-fn tell(kind: Kind, draw: Draw, other: &str, ratio: crate::paired::Ratio) {
-    println!("{:<13} {:<8} : {other:<16} {ratio}   ({:.0} ns)", kind.name(), draw.name(), ratio.nanos);
+fn tell(kind: Kind, draw: Draw, other: &str, ratio: Ratio) {
+    println!("{:<13} {:<8} : {other:<16} {}   ({:.0} ns)", kind.name(), draw.name(), ratio.ratio, ratio.nanos);
 }

@@ -73,7 +73,7 @@ pub(super) fn observed(router: Router, face: Face, observer: Arc<Observer>) -> R
 }
 
 /// What operations pass through: nobody gets past without the token or, where there is none, under a foreign name.
-/// No timeout: a publish takes as long as its table's populating.
+/// No timeout: a publish takes as long as its table's swap.
 pub(super) fn guarded(router: Router, face: Face, credentials: Arc<Guard>) -> Router {
     router.layer(from_fn_with_state((face, credentials), guard))
 }

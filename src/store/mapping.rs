@@ -4,13 +4,14 @@
 use std::ffi::c_void;
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use memmap2::{Advice, Mmap, UncheckedAdvice};
 use rustix::io::Errno;
 
 use super::private::PrivateFile;
 
-/// Bytes that one system call populates, locks or releases. Each holds the process's memory map for as long as it
+/// Bytes that one system call locks or releases. Each holds the process's memory map for as long as it
 /// runs, and every other thread's `mmap` waits: 1 GiB at once is 100 ms and more, 4 MiB a fraction of one.
 const STEP: usize = 4 << 20;
 
@@ -18,36 +19,28 @@ const STEP: usize = 4 << 20;
 #[derive(Debug)]
 pub struct Mapping {
     map: Mmap,
-    locked: bool,
+    locked: AtomicBool,
 }
 
 impl Mapping {
-    /// Maps the whole file; nothing is read yet. The file may be closed at once.
+    /// Maps the whole file, in huge pages where the kernel has them; nothing is read yet. The file may be closed at once.
+    ///
+    /// Whoever first reads a page waits for it, alone: page faults lock their own map only. Asking the kernel for all
+    /// pages (`MADV_POPULATE_READ`) locks every map of the process, and while the asking thread waits for a processor,
+    /// which a busy machine may take tens of milliseconds to give it, no other thread can map memory.
     pub(super) fn of(file: &PrivateFile) -> io::Result<Self> {
         // SAFETY: a map's bytes must not change while they are borrowed. A `PrivateFile` has no name and never gets
         // one, its only descriptor is handed out for reading, and it is written to only before it becomes a
         // `PrivateFile`; so nobody is left who could write to it or cut it off.
         let map = unsafe { Mmap::map(file.file()) }?;
-        Ok(Self { map, locked: false })
-    }
-
-    /// Reads the whole file into memory, in huge pages where the kernel has them.
-    pub(super) fn populate(&self) -> io::Result<()> {
         // Best effort: a kernel without huge pages for files costs time, not truth.
-        let _ = self.map.advise(Advice::HugePage);
-        self.steps().try_for_each(|step| match self.map.advise_range(Advice::PopulateRead, step.start, step.len()) {
-            // Kernels before 5.14.
-            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
-                self.touch(step);
-                Ok(())
-            }
-            done => done,
-        })
+        let _ = map.advise(Advice::HugePage);
+        Ok(Self { map, locked: AtomicBool::new(false) })
     }
 
     /// Reads the whole file into memory and keeps it there, whatever else needs memory and if the disk fails.
-    pub(super) fn lock(&mut self) -> io::Result<()> {
-        self.locked = true;
+    pub(super) fn lock(&self) -> io::Result<()> {
+        self.locked.store(true, Ordering::Relaxed);
         self.steps().try_for_each(|step| {
             // SAFETY: the step lies within the map, and locking changes no byte.
             unsafe { rustix::mm::mlock(self.address(&step), step.len()) }.map_err(|error| match error {
@@ -55,12 +48,6 @@ impl Mapping {
                 other => other.into(),
             })
         })
-    }
-
-    fn touch(&self, step: Range<usize>) {
-        for page in self.map[step].chunks(4096) {
-            std::hint::black_box(page[0]);
-        }
     }
 
     fn steps(&self) -> impl Iterator<Item = Range<usize>> + use<> {
@@ -73,7 +60,7 @@ impl Mapping {
     }
 
     fn release(&self, step: Range<usize>) {
-        if self.locked {
+        if self.locked.load(Ordering::Relaxed) {
             // SAFETY: the step lies within the map, and unlocking changes no byte.
             let _ = unsafe { rustix::mm::munlock(self.address(&step), step.len()) };
         }
@@ -115,12 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn bytes_stay_through_populating_locking_and_giving_back() {
+    fn bytes_stay_through_locking_and_giving_back() {
         // Two whole steps and a rest that is no multiple of a page.
         let bytes: Vec<u8> = (0..2 * STEP + 12_345).map(|at| (at % 251) as u8).collect();
-        let mut mapping = mapping(&bytes);
-        mapping.populate().unwrap();
-        mapping.steps().for_each(|step| mapping.touch(step));
+        let mapping = mapping(&bytes);
         assert!(mapping.as_ref() == bytes);
         mapping.lock().unwrap_or_else(|error| assert!(error.to_string().contains("RLIMIT_MEMLOCK"), "{error}"));
         mapping.steps().for_each(|step| mapping.release(step));

@@ -2,22 +2,25 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use rustix::fs::Advice;
-
 use crate::files::unnamed;
+
+/// Bytes written at once. Where a file system has large folios, a write of so many makes one of just that size, which
+/// the processor then maps as one huge page; smaller writes leave small pages behind, and lookups are dearer by half.
+const CHUNK: usize = 2 << 20;
 
 /// A file without a name, and with no other descriptor: its bytes and its length change no more.
 #[derive(Debug)]
 pub(super) struct PrivateFile(File);
 
 impl PrivateFile {
-    /// Copies `source` into an unnamed file in `dir`: shared blocks where the file system can, else the kernel copies.
+    /// Copies `source` into an unnamed file in `dir`: shared blocks where the file system can, else chunk by chunk.
     pub(super) fn copy(source: &File, dir: &Path) -> io::Result<Self> {
-        let mut copy = unnamed(dir)?;
+        let copy = unnamed(dir)?;
         if rustix::fs::ioctl_ficlone(&copy, source).is_err() {
-            io::copy(&mut &*source, &mut copy)?;
+            write_chunks(source, &copy)?;
         }
         Ok(Self(copy))
     }
@@ -27,14 +30,23 @@ impl PrivateFile {
         &self.0
     }
 
-    /// Drops the file's pages from the cache, so that the next reader gets them anew and in large folios.
-    pub(super) fn drop_cache(&self) -> io::Result<()> {
-        // Dirty pages stay, so they are written first.
-        self.0.sync_data()?;
-        // Best effort: with the pages left in the cache, lookups are slower, not wrong.
-        let _ = rustix::fs::fadvise(&self.0, 0, None, Advice::DontNeed);
-        Ok(())
+    /// Waits until the disk has every byte: what it could not take would be gone when memory runs short.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.0.sync_data()
     }
+}
+
+fn write_chunks(source: &File, copy: &File) -> io::Result<()> {
+    // No zeros: the chunk must be in memory before the kernel fills it, for a page fault within a system call locks every
+    // map of the process.
+    let mut chunk = vec![1; CHUNK];
+    let len = source.metadata()?.len();
+    for at in (0..len).step_by(CHUNK) {
+        let part = &mut chunk[..CHUNK.min((len - at) as usize)];
+        source.read_exact_at(part, at)?;
+        copy.write_all_at(part, at)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -50,7 +62,7 @@ mod tests {
         let copy = PrivateFile::copy(&File::open(&path).unwrap(), dir.path()).unwrap();
         let mapping = Mapping::of(&copy).unwrap();
         std::fs::write(&path, [8; 10]).unwrap();
-        copy.drop_cache().unwrap();
+        copy.sync().unwrap();
         drop(copy);
         assert_eq!(mapping.as_ref(), [7; 10_000]);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);

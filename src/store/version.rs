@@ -25,7 +25,7 @@ impl Store {
         check_note("creator", &provenance.creator)?;
         check_note("reason", &provenance.reason)?;
         sync_files(draft.path())?;
-        let (_, table) = verified_copy(&draft.path().join(TABLE_FILE), &self.drafts_dir())?;
+        let table = verified_copy(&draft.path().join(TABLE_FILE), &self.drafts_dir())?;
         // gc must not free a number between its choice and its claim.
         let _shared = self.lock(FlockOperation::LockShared)?;
         let mut manifest = Manifest::of(&table, self.next_version()?, provenance);
@@ -71,13 +71,14 @@ impl Store {
         self.proven_copy(version, &self.drafts_dir()).map(drop)
     }
 
-    /// A private copy, in `dir`, of a version's table that was shown to be whole, and the one that was added.
-    pub(super) fn proven_copy(&self, version: VersionId, dir: &Path) -> Result<PrivateFile, StoreError> {
+    /// A private copy, in `dir`, of a version's table, shown to be whole and the one that was added. All of it has been
+    /// read, so it is in memory.
+    pub(super) fn proven_copy(&self, version: VersionId, dir: &Path) -> Result<Table<Mapping>, StoreError> {
         let stated = self.manifest(version)?.checksum;
         let path = self.table_path(version);
-        let (copy, table) = verified_copy(&path, dir)?;
+        let table = verified_copy(&path, dir)?;
         let found = checksum(&table);
-        if found == stated { Ok(copy) } else { Err(StoreError::Exchanged { path, stated, found }) }
+        if found == stated { Ok(table) } else { Err(StoreError::Exchanged { path, stated, found }) }
     }
 
     /// The number after all that were ever used: channels remember those that are gone.
@@ -115,12 +116,17 @@ fn sync_files(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// Copies a table to where nobody can change it, and verifies the copy.
-fn verified_copy(path: &Path, dir: &Path) -> Result<(PrivateFile, Table<Mapping>), StoreError> {
+fn verified_copy(path: &Path, dir: &Path) -> Result<Table<Mapping>, StoreError> {
     let source = open_file(path)?;
+    tracing::debug!(?path, "copying");
     let copy = PrivateFile::copy(&source, dir).map_err(failed("copying a table into", dir))?;
+    tracing::debug!(?path, "syncing");
+    copy.sync().map_err(failed("syncing a private copy in", dir))?;
     let mapping = Mapping::of(&copy).map_err(failed("mapping a copy of", path))?;
     let wrong = |source| StoreError::Table { path: path.to_owned(), source };
     let table = Table::open(mapping).map_err(|error| wrong(error.into()))?;
+    tracing::debug!(?path, "verifying");
     table.verify().map_err(wrong)?;
-    Ok((copy, table))
+    tracing::debug!(?path, "verified");
+    Ok(table)
 }

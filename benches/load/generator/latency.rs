@@ -6,7 +6,7 @@ use hdrhistogram::Histogram;
 
 use super::PATIENCE;
 use crate::Outcome;
-use crate::stats::median;
+use crate::stats::Estimate;
 
 /// Short enough that what else a machine does is in few of them, long enough for a 99th percentile.
 const SLICE: Duration = Duration::from_millis(50);
@@ -40,7 +40,7 @@ impl Latency {
     /// The quantile of the median slice, in microseconds: a machine that pauses for others now and then does not touch
     /// it, a server that pauses in most slices does.
     pub(crate) fn typical(&self, quantile: f64) -> f64 {
-        median(self.0.iter().filter(|slice| !slice.is_empty()).map(|slice| micros(slice, quantile)))
+        Estimate::of(self.0.iter().filter(|slice| !slice.is_empty()).map(|slice| micros(slice, quantile))).median
     }
 }
 

@@ -113,24 +113,17 @@ impl Loads {
     }
 }
 
-/// Copies, verifies, drops the cache, maps and populates. The descriptor is closed at the end, so nothing but the
-/// map leads to the bytes.
-///
-/// Copied pages are small and lie wherever they fell; read in anew they come in large folios, and a lookup is a third
-/// cheaper.
+/// Copies, maps, and verifies what is mapped, which reads all of it into memory. The descriptor is closed by then, so
+/// nothing but the map leads to the bytes.
 pub(super) fn load(
     store: &Store,
     version: VersionId,
     cache: &Path,
     residence: Residence,
 ) -> Result<Table<Mapping>, StoreError> {
-    let copy = store.proven_copy(version, cache)?;
-    copy.drop_cache().map_err(failed("syncing a private copy in", cache))?;
-    let mut mapping = Mapping::of(&copy).map_err(failed("mapping a private copy in", cache))?;
-    mapping.populate().map_err(failed("reading in a private copy in", cache))?;
+    let table = store.proven_copy(version, cache)?;
     if residence == Residence::Locked {
-        mapping.lock().map_err(failed("locking a private copy in", cache))?;
+        table.bytes().lock().map_err(failed("locking a private copy in", cache))?;
     }
-    let path = store.table_path(version);
-    Table::open(mapping).map_err(|error| StoreError::Table { path, source: error.into() })
+    Ok(table)
 }

@@ -4,7 +4,7 @@
 //! it got to its end, so that one version decides its whole answer.
 //!
 //! A table is never served from the store's file, which anyone might cut off or overwrite. It is copied to where no
-//! path leads, verified there, read into memory in small steps, and only then swapped in. Whatever is wrong with it,
+//! path leads, verified there, which reads it into memory, and only then swapped in. Whatever is wrong with it,
 //! the table before stays.
 //!
 //! A server watches like this, and so may any other process that wants the answers without a network between:

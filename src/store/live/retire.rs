@@ -57,7 +57,10 @@ fn next(retired: &Receiver<Arc<Table<Mapping>>>, nothing_waits: bool) -> Result<
 
 /// Drops the table if this is the last reference to it, and gives the reference back if it is not.
 fn release(table: Arc<Table<Mapping>>) -> Result<(), Arc<Table<Mapping>>> {
-    drop(Arc::try_unwrap(table)?);
+    let table = Arc::try_unwrap(table)?;
+    tracing::debug!("giving a table's memory back");
+    drop(table);
+    tracing::debug!("a table is gone");
     metrics::gauge!(LIVE_TABLES).decrement(1.0);
     Ok(())
 }

@@ -46,7 +46,7 @@ impl Store {
     /// Opens a version in this process: copied to where no path leads, proven, mapped and read in. Whatever becomes of
     /// the store, the table stays as it is; dropping it gives its memory and its copy back.
     ///
-    /// It takes as long as reading the table three times, and room for the copy in the store.
+    /// It takes as long as copying the table and reading it once, and room for the copy in the store.
     pub fn load(&self, version: VersionId) -> Result<Table<Mapping>, StoreError> {
         load::load(self, version, &self.drafts_dir(), LiveConfig::default().residence)
     }
