@@ -33,7 +33,7 @@ pub mod client;
 pub mod config;
 mod files;
 pub mod ids;
-#[cfg(feature = "refresher")]
+#[cfg(any(feature = "refresher", feature = "embedded"))]
 pub mod inference;
 #[cfg(feature = "refresher")]
 pub mod interactions;

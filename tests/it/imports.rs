@@ -17,7 +17,7 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("lookup", &["ids", "taxonomy", "table"]),
     ("store", &["files", "ids", "taxonomy", "table", "lookup"]),
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
-    ("inference", &["ids", "taxonomy", "table", "retrieval"]),
+    ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
     ("serve", &["ids", "proto", "taxonomy", "table", "lookup", "store"]),
     ("refresh", &["ids", "taxonomy", "table", "interactions", "store", "retrieval", "inference"]),
     ("config", &["inference", "interactions", "refresh", "retrieval", "serve", "simulate", "store", "table", "telemetry"]),

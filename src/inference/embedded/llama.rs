@@ -1,0 +1,246 @@
+//! A Llama on candle's tensors: one pass over rows of tokens that may belong to many texts at once.
+//!
+//! Weights are kept as f32, the fastest form here for more than a few rows at a time: see `benches/README.md`. A model
+//! takes four bytes a parameter.
+
+use candle_core::{D, Device, Result, Tensor};
+use candle_nn::ops::{rms_norm, silu, softmax_last_dim};
+use candle_nn::rotary_emb::rope_i;
+
+use super::error::LoadError;
+use super::gguf::Gguf;
+use super::weights::Weights;
+
+/// The numbers that a file's head gives.
+#[derive(Clone, Debug)]
+pub(super) struct Shape {
+    pub(super) vocabulary: usize,
+    pub(super) width: usize,
+    pub(super) layers: usize,
+    pub(super) heads: usize,
+    /// Heads of keys and values; each serves `heads / kv_heads` heads.
+    pub(super) kv_heads: usize,
+    pub(super) head_width: usize,
+    pub(super) inner: usize,
+    /// The longest text, in tokens.
+    pub(super) context: usize,
+    epsilon: f32,
+    rope_base: f32,
+}
+
+/// The network.
+pub(super) struct Llama {
+    pub(super) shape: Shape,
+    embedding: Tensor,
+    layers: Vec<Layer>,
+    norm: Tensor,
+    /// Vocabulary by width: scores tokens by what comes out.
+    pub(super) head: Tensor,
+    cos: Tensor,
+    sin: Tensor,
+}
+
+struct Layer {
+    attention_norm: Tensor,
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    output: Linear,
+    inner_norm: Tensor,
+    gate: Linear,
+    up: Linear,
+    down: Linear,
+}
+
+/// Outputs by inputs.
+struct Linear(Tensor);
+
+impl Linear {
+    fn forward(&self, rows: &Tensor) -> Result<Tensor> {
+        rows.matmul(&self.0.t()?)
+    }
+}
+
+/// Keys and values of one layer, by head, slot and head's width.
+pub(super) struct KeyValues {
+    pub(super) keys: Tensor,
+    pub(super) values: Tensor,
+}
+
+/// What one pass computes.
+pub(super) struct Rows {
+    pub(super) tokens: Vec<u32>,
+    /// How many tokens stand before each in its text.
+    pub(super) positions: Vec<u32>,
+    /// The slot of the first row; the others follow.
+    pub(super) first: usize,
+    /// Rows by slots up to the last row's: 0 where a row sees a slot, minus infinity where not.
+    pub(super) mask: Vec<f32>,
+}
+
+impl Shape {
+    fn read(gguf: &Gguf) -> std::result::Result<Self, LoadError> {
+        let architecture = gguf.text("general.architecture")?;
+        if architecture != "llama" || gguf.has("llama.expert_count") || gguf.has("llama.rope.scaling.type") {
+            let found = format!("is a `{architecture}` model of a kind that is not supported");
+            return Err(gguf.error(format!("{found}: use a dense Llama-family GGUF without rope scaling")));
+        }
+        let count = |key: &str| gguf.count(&format!("llama.{key}"));
+        let heads = count("attention.head_count")?;
+        let kv_heads = if gguf.has("llama.attention.head_count_kv") { count("attention.head_count_kv")? } else { heads };
+        let width = count("embedding_length")?;
+        let vocabulary = gguf.dims("token_embd.weight").and_then(|dims| dims.first()).copied().unwrap_or(0);
+        let base = "llama.rope.freq_base";
+        let shape = Self {
+            vocabulary,
+            width,
+            layers: count("block_count")?,
+            heads,
+            kv_heads,
+            head_width: width / heads.max(1),
+            inner: count("feed_forward_length")?,
+            context: count("context_length")?,
+            epsilon: gguf.real("llama.attention.layer_norm_rms_epsilon")?,
+            rope_base: if gguf.has(base) { gguf.real(base)? } else { 10_000.0 },
+        };
+        shape.check().map_err(|problem| gguf.error(problem))?;
+        Ok(shape)
+    }
+
+    fn check(&self) -> std::result::Result<(), String> {
+        let sizes = [self.vocabulary, self.width, self.layers, self.heads, self.kv_heads, self.inner, self.context];
+        let fits = sizes.iter().all(|&size| size > 0 && size <= 1 << 20)
+            && self.heads * self.head_width == self.width
+            && self.head_width.is_multiple_of(2)
+            && self.heads.is_multiple_of(self.kv_heads);
+        if fits { Ok(()) } else { Err(format!("its sizes do not fit together: {self:?}")) }
+    }
+}
+
+impl Llama {
+    pub(super) fn load(weights: &mut Weights) -> std::result::Result<Self, LoadError> {
+        let shape = Shape::read(&weights.base)?;
+        let (width, vocabulary) = (shape.width, shape.vocabulary);
+        let embedding = weights.matrix("token_embd.weight", vocabulary, width)?;
+        let tied = weights.base.dims("output.weight").is_none();
+        let head = if tied { embedding.clone() } else { weights.matrix("output.weight", vocabulary, width)? };
+        let layers = (0..shape.layers).map(|n| Layer::load(weights, &shape, n)).collect::<std::result::Result<_, _>>()?;
+        let norm = weights.vector("output_norm.weight", width)?;
+        let angles = angles(weights, &shape)?;
+        let waves = angles.cos().and_then(|cos| Ok((cos, angles.sin()?)));
+        let (cos, sin) = waves.map_err(|error| weights.base.error(error))?;
+        Ok(Self { shape, embedding, layers, norm, head, cos, sin })
+    }
+
+    /// Room for `slots` tokens in each layer.
+    pub(super) fn room(&self, slots: usize) -> Result<Vec<KeyValues>> {
+        let dims = (self.shape.kv_heads, slots, self.shape.head_width);
+        let zeros = || Tensor::zeros(dims, candle_core::DType::F32, &Device::Cpu);
+        (0..self.shape.layers).map(|_| Ok(KeyValues { keys: zeros()?, values: zeros()? })).collect()
+    }
+
+    /// Computes rows, whose keys and values go to their slots; returns what comes out, rows by width.
+    pub(super) fn forward(&self, rows: &Rows, room: &[KeyValues]) -> Result<Tensor> {
+        let count = rows.tokens.len();
+        let slots = rows.first + count;
+        let positions = Tensor::from_slice(&rows.positions, count, &Device::Cpu)?;
+        let sight = Sight {
+            first: rows.first,
+            slots,
+            cos: self.cos.index_select(&positions, 0)?,
+            sin: self.sin.index_select(&positions, 0)?,
+            mask: Tensor::from_slice(&rows.mask, (count, slots), &Device::Cpu)?,
+        };
+        let tokens = Tensor::from_slice(&rows.tokens, count, &Device::Cpu)?;
+        let mut x = self.embedding.index_select(&tokens, 0)?;
+        for (layer, room) in self.layers.iter().zip(room) {
+            x = (layer.attend(&x, &self.shape, room, &sight)? + x)?;
+            x = (layer.think(&x, &self.shape)? + x)?;
+        }
+        rms_norm(&x, &self.norm, self.shape.epsilon)
+    }
+}
+
+/// How many radians each pair of a head's numbers is turned at each position.
+fn angles(weights: &mut Weights, shape: &Shape) -> std::result::Result<Tensor, LoadError> {
+    let half = shape.head_width / 2;
+    let exponent = |pair: usize| -2.0 * pair as f32 / shape.head_width as f32;
+    let turns: Vec<f32> = (0..half).map(|pair| shape.rope_base.powf(exponent(pair))).collect();
+    let positions: Vec<f32> = (0..shape.context).map(|position| position as f32).collect();
+    let factors = match weights.base.dims("rope_freqs.weight") {
+        Some(_) => Some(weights.vector("rope_freqs.weight", half)?),
+        None => None,
+    };
+    let product = || {
+        let turns = Tensor::from_vec(turns, (1, half), &Device::Cpu)?;
+        let turns = factors.map_or(Ok(turns.clone()), |factors| turns.broadcast_div(&factors))?;
+        Tensor::from_vec(positions, (shape.context, 1), &Device::Cpu)?.matmul(&turns)
+    };
+    product().map_err(|error| weights.base.error(error))
+}
+
+/// What the rows of one pass see, the same in every layer.
+struct Sight {
+    first: usize,
+    slots: usize,
+    cos: Tensor,
+    sin: Tensor,
+    mask: Tensor,
+}
+
+impl Layer {
+    fn load(weights: &mut Weights, shape: &Shape, n: usize) -> std::result::Result<Self, LoadError> {
+        let name = |part: &str| format!("blk.{n}.{part}.weight");
+        let mut linear =
+            |part: &str, rows, columns| Ok::<_, LoadError>(Linear(weights.matrix(&name(part), rows, columns)?));
+        let (width, inner, narrow) = (shape.width, shape.inner, shape.kv_heads * shape.head_width);
+        let (query, key) = (linear("attn_q", width, width)?, linear("attn_k", narrow, width)?);
+        let (value, output) = (linear("attn_v", narrow, width)?, linear("attn_output", width, width)?);
+        let (gate, up) = (linear("ffn_gate", inner, width)?, linear("ffn_up", inner, width)?);
+        let down = linear("ffn_down", width, inner)?;
+        let attention_norm = weights.vector(&name("attn_norm"), width)?;
+        let inner_norm = weights.vector(&name("ffn_norm"), width)?;
+        Ok(Self { attention_norm, query, key, value, output, inner_norm, gate, up, down })
+    }
+
+    fn attend(&self, x: &Tensor, shape: &Shape, room: &KeyValues, sight: &Sight) -> Result<Tensor> {
+        let x = rms_norm(x, &self.attention_norm, shape.epsilon)?;
+        let count = x.dim(0)?;
+        let (kv, head) = (shape.kv_heads, shape.head_width);
+        // Heads of neighbouring numbers share a head of keys: (kv heads, rows of all its heads, head's width).
+        let query = by_head(&self.query.forward(&x)?, shape.heads, head)?;
+        let query = (turned(&query, sight)? * (1.0 / (head as f64).sqrt()))?;
+        let query = query.reshape((kv, shape.heads / kv * count, head))?;
+        let key = turned(&by_head(&self.key.forward(&x)?, kv, head)?, sight)?;
+        room.keys.slice_set(&key, 1, sight.first)?;
+        room.values.slice_set(&by_head(&self.value.forward(&x)?, kv, head)?, 1, sight.first)?;
+        let keys = room.keys.narrow(1, 0, sight.slots)?;
+        let scores = query.matmul(&keys.transpose(1, 2)?)?;
+        let scores = scores.reshape((shape.heads, count, sight.slots))?.broadcast_add(&sight.mask)?;
+        let shares = softmax_last_dim(&scores)?.reshape((kv, shape.heads / kv * count, sight.slots))?;
+        let seen = shares.matmul(&room.values.narrow(1, 0, sight.slots)?)?;
+        let seen = seen.reshape((shape.heads, count, head))?.transpose(0, 1)?.reshape((count, shape.width))?;
+        self.output.forward(&seen)
+    }
+
+    fn think(&self, x: &Tensor, shape: &Shape) -> Result<Tensor> {
+        let x = rms_norm(x, &self.inner_norm, shape.epsilon)?;
+        self.down.forward(&(silu(&self.gate.forward(&x)?)? * self.up.forward(&x)?)?)
+    }
+}
+
+/// Rows by width to heads by rows by the head's width.
+fn by_head(rows: &Tensor, heads: usize, head: usize) -> Result<Tensor> {
+    rows.reshape((rows.dim(0)?, heads, head))?.transpose(0, 1)?.contiguous()
+}
+
+/// Heads turned by the positions of their rows.
+fn turned(heads: &Tensor, sight: &Sight) -> Result<Tensor> {
+    rope_i(&heads.unsqueeze(0)?, &sight.cos, &sight.sin)?.squeeze(0)
+}
+
+/// Scores of each row for each of the tokens whose rows of the head are given.
+pub(super) fn scores(out: &Tensor, head: &Tensor) -> Result<Vec<Vec<f32>>> {
+    debug_assert_eq!(out.dim(D::Minus1)?, head.dim(D::Minus1)?);
+    out.matmul(&head.t()?)?.to_vec2()
+}
