@@ -26,9 +26,9 @@ pub(super) struct Chat {
 
 impl Chat {
     pub(super) fn read(gguf: &Gguf) -> Result<Self, LoadError> {
-        let source = gguf.text(TEMPLATE).map_err(|_| {
-            gguf.error("has no chat template: a base model cannot be asked, use an instruct model")
-        })?;
+        let source = gguf
+            .text(TEMPLATE)
+            .map_err(|_| gguf.error("has no chat template: a base model cannot be asked, use an instruct model"))?;
         if source.contains(EDGE) {
             return Err(gguf.error("its chat template holds U+F8FF, which stands for messages here"));
         }

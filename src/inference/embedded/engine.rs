@@ -58,10 +58,12 @@ impl Engine {
         let chat = Chat::read(&weights.base)?;
         weights.finish()?;
         let encoded: Result<_, String> = names.iter().map(|name| tokens.encode(name)).collect();
-        let names = encoded.and_then(|encoded| Names::new(names, encoded, tokens.ends()[0])).map_err(LoadError::Names)?;
+        let names =
+            encoded.and_then(|encoded| Names::new(names, encoded, tokens.ends()[0])).map_err(LoadError::Names)?;
         if names.longest > llama.shape.context / 2 {
             let (longest, context) = (names.longest, llama.shape.context);
-            let problem = format!("a description has {longest} tokens, more than half of the model's {context}: shorten it");
+            let problem =
+                format!("a description has {longest} tokens, more than half of the model's {context}: shorten it");
             return Err(LoadError::Names(problem));
         }
         let heads = heads(&names, &llama.head).map_err(|error| LoadError::file(model, error))?;
@@ -82,7 +84,9 @@ impl Engine {
         let mut questions = questions.into_iter().peekable();
         while questions.peek().is_some() {
             let (mut tasks, mut last) = (Vec::new(), None);
-            while (tasks.is_empty() || tree.len() < TREE) && let Some(question) = questions.next() {
+            while (tasks.is_empty() || tree.len() < TREE)
+                && let Some(question) = questions.next()
+            {
                 match self.plant(&question, tree) {
                     Ok((task, node)) => {
                         last = Some(node);
@@ -175,7 +179,8 @@ impl Engine {
         let candidates = match &task.decoder {
             Decoder::Search(search) => {
                 usage.answer = search.computed;
-                let candidate = |(text, probability): (&str, _)| Candidate { text: text.into(), probability: Some(probability) };
+                let candidate =
+                    |(text, probability): (&str, _)| Candidate { text: text.into(), probability: Some(probability) };
                 Ok(search.found().map(candidate).collect())
             }
             Decoder::Drawing(drawing) => {

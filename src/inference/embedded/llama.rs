@@ -87,7 +87,8 @@ impl Shape {
         }
         let count = |key: &str| gguf.count(&format!("llama.{key}"));
         let heads = count("attention.head_count")?;
-        let kv_heads = if gguf.has("llama.attention.head_count_kv") { count("attention.head_count_kv")? } else { heads };
+        let kv_heads =
+            if gguf.has("llama.attention.head_count_kv") { count("attention.head_count_kv")? } else { heads };
         let width = count("embedding_length")?;
         let vocabulary = gguf.dims("token_embd.weight").and_then(|dims| dims.first()).copied().unwrap_or(0);
         let base = "llama.rope.freq_base";
@@ -124,7 +125,8 @@ impl Llama {
         let embedding = weights.matrix("token_embd.weight", vocabulary, width)?;
         let tied = weights.base.dims("output.weight").is_none();
         let head = if tied { embedding.clone() } else { weights.matrix("output.weight", vocabulary, width)? };
-        let layers = (0..shape.layers).map(|n| Layer::load(weights, &shape, n)).collect::<std::result::Result<_, _>>()?;
+        let layers =
+            (0..shape.layers).map(|n| Layer::load(weights, &shape, n)).collect::<std::result::Result<_, _>>()?;
         let norm = weights.vector("output_norm.weight", width)?;
         let angles = angles(weights, &shape)?;
         let waves = angles.cos().and_then(|cos| Ok((cos, angles.sin()?)));

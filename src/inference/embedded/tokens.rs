@@ -47,7 +47,10 @@ impl Tokens {
             return Err(gguf.error(format!("names {} tokens and has weights for {size}", texts.len())));
         }
         let kinds = gguf.counts("tokenizer.ggml.token_type")?;
-        let mut marks: Vec<(String, u32)> = texts.iter().zip(0..).zip(&kinds)
+        let mut marks: Vec<(String, u32)> = texts
+            .iter()
+            .zip(0..)
+            .zip(&kinds)
             .filter(|((text, _), kind)| MARKS.contains(kind) && !text.is_empty())
             .map(|((text, id), _)| (text.clone(), id))
             .collect();

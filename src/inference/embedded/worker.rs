@@ -32,7 +32,7 @@ pub(super) struct Worker {
 impl Worker {
     /// Loads in a thread of low priority: what candle starts of its own inherits it.
     pub(super) fn start(config: &Config, model: PathBuf, names: Vec<String>) -> Result<Self, LoadError> {
-        let config = config.clone();
+        let (config, path) = (config.clone(), model.clone());
         let load = move || {
             step_back();
             let threads = config.threads.map_or(0, NonZeroUsize::get);
@@ -43,8 +43,8 @@ impl Worker {
         };
         let thread = std::thread::Builder::new().name("segue-llm".into()).spawn(load);
         let thread = thread.map_err(|error| LoadError::Threads(error.to_string()))?;
-        let panicked = || LoadError::Threads("loading the model failed inside: is the GGUF file damaged?".into());
-        thread.join().unwrap_or_else(|_| Err(panicked()))
+        // candle's reader is not proof against every file.
+        thread.join().unwrap_or_else(|_| Err(LoadError::file(&path, "reading it failed inside: the file is damaged")))
     }
 
     /// Answers in a thread of its own until the questions end, or nobody takes the answers.
