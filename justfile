@@ -9,7 +9,7 @@ demo:
     cargo run --release -- demo
 
 # every figure of benches/README.md, which says what they mean
-bench: bench-lookup bench-load bench-swap
+bench: bench-lookup bench-load bench-swap bench-inference
 
 # the same, smaller: once they are compiled, under five minutes
 bench-quick:
@@ -27,6 +27,14 @@ bench-load:
 # swapping in a 1 GiB table: time, memory, and what a neighbour's mmap waits
 bench-swap:
     cargo bench --bench swap
+
+# a model asked key by key, with shared beginnings, and in groups
+bench-inference:
+    cargo bench --no-default-features --features embedded --bench inference
+
+# llama.cpp's server, to compare answers with: built once, in 12 minutes or more (needs cmake, ninja, a C++ compiler, pip)
+peers:
+    benches/inference/peers
 
 # what is shipped: slower to build, smaller and a little faster
 dist:

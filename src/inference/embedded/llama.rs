@@ -42,20 +42,24 @@ pub(super) struct Llama {
 
 struct Layer {
     attention_norm: Tensor,
-    query: Linear,
-    key: Linear,
-    value: Linear,
+    query_key_value: Linear,
     output: Linear,
     inner_norm: Tensor,
-    gate: Linear,
-    up: Linear,
+    gate_up: Linear,
     down: Linear,
 }
 
-/// Outputs by inputs.
+/// Outputs by inputs. What takes the same input is one matrix: fewer, larger products.
 struct Linear(Tensor);
 
 impl Linear {
+    /// Matrices, each with the number of its outputs, side by side.
+    fn load(weights: &mut Weights, parts: &[(String, usize)], inputs: usize) -> std::result::Result<Self, LoadError> {
+        let read = |(name, outputs): &(String, usize)| weights.matrix(name, *outputs, inputs);
+        let parts = parts.iter().map(read).collect::<std::result::Result<Vec<_>, _>>()?;
+        Tensor::cat(&parts, 0).map(Self).map_err(|error| weights.base.error(error))
+    }
+
     fn forward(&self, rows: &Tensor) -> Result<Tensor> {
         rows.matmul(&self.0.t()?)
     }
@@ -193,16 +197,16 @@ struct Sight {
 impl Layer {
     fn load(weights: &mut Weights, shape: &Shape, n: usize) -> std::result::Result<Self, LoadError> {
         let name = |part: &str| format!("blk.{n}.{part}.weight");
-        let mut linear =
-            |part: &str, rows, columns| Ok::<_, LoadError>(Linear(weights.matrix(&name(part), rows, columns)?));
         let (width, inner, narrow) = (shape.width, shape.inner, shape.kv_heads * shape.head_width);
-        let (query, key) = (linear("attn_q", width, width)?, linear("attn_k", narrow, width)?);
-        let (value, output) = (linear("attn_v", narrow, width)?, linear("attn_output", width, width)?);
-        let (gate, up) = (linear("ffn_gate", inner, width)?, linear("ffn_up", inner, width)?);
-        let down = linear("ffn_down", width, inner)?;
-        let attention_norm = weights.vector(&name("attn_norm"), width)?;
-        let inner_norm = weights.vector(&name("ffn_norm"), width)?;
-        Ok(Self { attention_norm, query, key, value, output, inner_norm, gate, up, down })
+        let query_key_value = [(name("attn_q"), width), (name("attn_k"), narrow), (name("attn_v"), narrow)];
+        Ok(Self {
+            attention_norm: weights.vector(&name("attn_norm"), width)?,
+            query_key_value: Linear::load(weights, &query_key_value, width)?,
+            output: Linear::load(weights, &[(name("attn_output"), width)], width)?,
+            inner_norm: weights.vector(&name("ffn_norm"), width)?,
+            gate_up: Linear::load(weights, &[(name("ffn_gate"), inner), (name("ffn_up"), inner)], width)?,
+            down: Linear::load(weights, &[(name("ffn_down"), width)], inner)?,
+        })
     }
 
     fn attend(&self, x: &Tensor, shape: &Shape, room: &KeyValues, sight: &Sight) -> Result<Tensor> {
@@ -210,12 +214,14 @@ impl Layer {
         let count = x.dim(0)?;
         let (kv, head) = (shape.kv_heads, shape.head_width);
         // Heads of neighbouring numbers share a head of keys: (kv heads, rows of all its heads, head's width).
-        let query = by_head(&self.query.forward(&x)?, shape.heads, head)?;
+        let all = self.query_key_value.forward(&x)?;
+        let query = by_head(&all.narrow(1, 0, shape.width)?, shape.heads, head)?;
+        let key = by_head(&all.narrow(1, shape.width, kv * head)?, kv, head)?;
+        let value = by_head(&all.narrow(1, shape.width + kv * head, kv * head)?, kv, head)?;
         let query = (turned(&query, sight)? * (1.0 / (head as f64).sqrt()))?;
         let query = query.reshape((kv, shape.heads / kv * count, head))?;
-        let key = turned(&by_head(&self.key.forward(&x)?, kv, head)?, sight)?;
-        room.keys.slice_set(&key, 1, sight.first)?;
-        room.values.slice_set(&by_head(&self.value.forward(&x)?, kv, head)?, 1, sight.first)?;
+        room.keys.slice_set(&turned(&key, sight)?, 1, sight.first)?;
+        room.values.slice_set(&value, 1, sight.first)?;
         let keys = room.keys.narrow(1, 0, sight.slots)?;
         let scores = query.matmul(&keys.transpose(1, 2)?)?;
         let scores = scores.reshape((shape.heads, count, sight.slots))?.broadcast_add(&sight.mask)?;
@@ -227,7 +233,10 @@ impl Layer {
 
     fn think(&self, x: &Tensor, shape: &Shape) -> Result<Tensor> {
         let x = rms_norm(x, &self.inner_norm, shape.epsilon)?;
-        self.down.forward(&(silu(&self.gate.forward(&x)?)? * self.up.forward(&x)?)?)
+        let both = self.gate_up.forward(&x)?;
+        let (gate, up) = (both.narrow(1, 0, shape.inner)?, both.narrow(1, shape.inner, shape.inner)?);
+        // Only what lies in one piece is computed by several threads.
+        self.down.forward(&(silu(&gate.contiguous()?)? * up)?)
     }
 }
 
