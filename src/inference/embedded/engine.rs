@@ -16,7 +16,8 @@ use super::tree::{Node, Tree};
 use super::weights::Weights;
 use crate::inference::{Answer, Candidate, Decoding, ModelError, Question, Usage};
 
-/// Tokens of one tree beyond which no further question joins it: every row of a pass looks at every slot.
+/// Tokens after the first prompt's beyond which no further question joins a tree: every row of a pass looks at every
+/// slot.
 const TREE: usize = 1024;
 /// The most candidates or samples of one question.
 const MAX_WIDTH: usize = 256;
@@ -83,14 +84,16 @@ impl Engine {
     ) {
         let mut questions = questions.into_iter().peekable();
         while questions.peek().is_some() {
-            let (mut tasks, mut last) = (Vec::new(), None);
-            while (tasks.is_empty() || tree.len() < TREE)
+            let (mut tasks, mut last, mut full) = (Vec::new(), None, usize::MAX);
+            while tree.len() < full
                 && let Some(question) = questions.next()
             {
                 match self.plant(&question, tree) {
                     Ok((task, node)) => {
                         last = Some(node);
                         tasks.push(task);
+                        // However long the first prompt is, others can share it.
+                        full = full.min(tree.len() + TREE);
                     }
                     Err(problem) => tell(Err(ModelError { question: Some(question.id), problem })),
                 }

@@ -18,6 +18,7 @@ mod gguf;
 mod llama;
 mod names;
 mod search;
+mod shape;
 mod tokens;
 mod tree;
 mod weights;

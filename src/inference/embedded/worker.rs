@@ -3,10 +3,12 @@
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::executor::block_on;
+use futures::future::{Either, select};
 use futures::stream::BoxStream;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -69,7 +71,7 @@ impl Worker {
     fn work(&self, questions: BoxStream<'static, Question>, send: &Sender<Told>) {
         let mut tree = self.engine.tree();
         let mut batches = questions.ready_chunks(self.batch);
-        while let Some(batch) = block_on(batches.next()) {
+        while let Some(batch) = block_on(unless_closed(batches.next(), send)) {
             let mut told = Vec::new();
             self.pool.install(|| self.engine.answer(batch, &mut tree, |answer| told.push(answer)));
             for answer in told {
@@ -79,6 +81,14 @@ impl Worker {
                 }
             }
         }
+    }
+}
+
+/// `None` as soon as nobody takes answers any more, even where questions are slow to come.
+async fn unless_closed<T>(next: impl Future<Output = Option<T>>, send: &Sender<Told>) -> Option<T> {
+    match select(pin!(next), pin!(send.closed())).await {
+        Either::Left((next, _)) => next,
+        Either::Right(_) => None,
     }
 }
 

@@ -2,8 +2,12 @@
 
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use candle_core::quantized::gguf_file::Value;
+use futures::StreamExt;
 use segue::inference::embedded::Config;
 use segue::inference::{Answer, Decoding, Message, Model, Question, Role};
 
@@ -171,4 +175,34 @@ fn files_that_are_no_model_say_what_they_lack() {
     check("llama.block_count", Some(Value::U32(3)), "blk.2");
     check("llama.context_length", None, "context_length");
     check("general.alignment", Some(Value::U32(0)), "damaged");
+}
+
+#[test]
+fn nobody_listening_ends_the_work_even_while_questions_are_awaited() {
+    let (model, held) = (tiny(&NAMES), Arc::new(()));
+    let inside = Arc::clone(&held);
+    let questions = futures::stream::poll_fn(move |_| {
+        let _ = &inside;
+        Poll::Pending
+    });
+    drop(model.ask(questions.boxed()));
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while Arc::strong_count(&held) > 1 {
+        assert!(Instant::now() < deadline, "the questions are still held");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_long_beginning_is_shared_by_all() {
+    let mut long = Tiny::new(5);
+    long.set("llama.context_length", Some(Value::U32(4096)));
+    let model = long.load(strings(&NAMES)).unwrap();
+    let global = "these went before, ".repeat(120);
+    let questions: Vec<_> = (0..4).map(|n| question(n, &format!("{global}{n}"), GREEDY)).collect();
+    let alone = ask_alone(&model, &questions);
+    let shared: Vec<Answer> = ask(&model, questions).into_iter().map(Result::unwrap).collect();
+    check_equal(&shared, &alone);
+    let computed: u64 = shared.iter().map(|answer| answer.usage.prompt).sum();
+    assert!(computed < alone[0].usage.prompt * 11 / 10, "{computed} of {}", alone[0].usage.prompt);
 }
