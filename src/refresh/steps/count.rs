@@ -62,6 +62,7 @@ impl Count<'_> {
         while let Some(KeyCounts { key, next }) = stream.try_next().await? {
             let seen: u64 = next.iter().map(|&(_, count)| count).sum();
             let mut row = retrieval::by_frequency(&key, &next, self.table.width);
+            let retrieved = row.iter().map(|candidate| candidate.cluster).collect();
             if seen < self.table.min_count.of(key.len()) {
                 row.clear();
             }
@@ -70,7 +71,8 @@ impl Count<'_> {
                 self.keys += 1;
             }
             if let Some(explain) = &mut self.explain {
-                explain.push(explanation(key, seen, next, row))?;
+                let successors = by_count(next);
+                explain.push(Explanation { key, seen, successors, retrieved, row, ..Explanation::default() })?;
             }
         }
         Ok(())
@@ -85,12 +87,11 @@ impl Count<'_> {
     }
 }
 
-/// Without a language model, what was retrieved is what is predicted.
-fn explanation(key: Vec<ClusterId>, seen: u64, next: Vec<(ClusterId, u64)>, row: Vec<Candidate>) -> Explanation {
+/// The most frequent first, ties by id.
+fn by_count(next: Vec<(ClusterId, u64)>) -> Vec<Successor> {
     let mut successors: Vec<_> = next.into_iter().map(|(cluster, count)| Successor { cluster, count }).collect();
     successors.sort_unstable_by_key(|successor| (std::cmp::Reverse(successor.count), successor.cluster));
-    let retrieved = row.iter().map(|candidate| candidate.cluster).collect();
-    Explanation { key, seen, successors, retrieved, row, ..Explanation::default() }
+    successors
 }
 
 /// Every cluster seen, by its share of sequences.

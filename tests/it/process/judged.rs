@@ -128,7 +128,8 @@ fn a_key_is_explained_by_what_was_counted() {
     assert_eq!((&why["successors"], &why["retrieved"]), (&successors, &json!([3, 2])));
     assert_eq!((&why["row"][0]["cluster"], &why["row"][0]["source"]), (&json!(3), &json!("retrieved")));
     let text = world.text(&["explain", "4", "1"]);
-    assert!(text.contains("key         4 1") && text.contains("row         none: shorter keys answer"), "{text}");
+    assert!(text.contains("key         4 1") && text.contains("retrieved   3"), "{text}");
+    assert!(text.contains("row         none: shorter keys answer"), "{text}");
     world.run(&["explain", "8"]).refused(&["v1 has no key for [8]", "popular"]);
     world.run(&["explain", "1", "--version", "v9"]).refused(&["no version v9"]);
     world.json(&["refresh", "--counts", "one.csv", "--set", "refresh.explain=false"]);
