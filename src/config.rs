@@ -13,7 +13,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "refresher")]
-use crate::{interactions, refresh, simulate};
+use crate::{evaluation, interactions, refresh, simulate};
 use crate::{serve, store, table, telemetry};
 
 /// The file that is read when no other is named.
@@ -40,6 +40,9 @@ pub struct Config {
     pub interactions: interactions::Config,
     /// What is built.
     pub table: table::Config,
+    /// What a table must be like to go live.
+    #[cfg(feature = "refresher")]
+    pub evaluation: evaluation::Config,
     /// The refresh cycle.
     #[cfg(feature = "refresher")]
     pub refresh: refresh::Config,
@@ -56,6 +59,9 @@ pub struct Config {
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     interactions: Unread,
+    #[cfg(not(feature = "refresher"))]
+    #[serde(skip_serializing)]
+    evaluation: Unread,
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     refresh: Unread,
@@ -103,6 +109,10 @@ pub enum ConfigError {
     /// A table that cannot be built.
     #[error("[table] {0}")]
     Table(#[from] table::BuildError),
+    /// A gate that cannot judge.
+    #[cfg(feature = "refresher")]
+    #[error(transparent)]
+    Evaluation(#[from] evaluation::ConfigError),
     /// A value that does not fit.
     #[error("`{key}` {origin}: {problem}")]
     Value {
@@ -131,6 +141,8 @@ impl Config {
         // The first of several problems is the one that is told.
         let config: Self = figment.extract().map_err(|errors| describe(errors.into_iter().next()))?;
         config.table.check()?;
+        #[cfg(feature = "refresher")]
+        config.evaluation.check()?;
         Ok(config)
     }
 }

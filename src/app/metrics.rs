@@ -32,6 +32,7 @@ pub(super) fn refresh_event(before: RunState, event: &RunEvent) {
     let outcome = match event.state {
         RunState::Idle | RunState::Running => return,
         RunState::Published => "published",
+        RunState::Held => "held",
         RunState::NothingToDo => "nothing_to_do",
         RunState::Failed => "failed",
         RunState::Cancelled => "cancelled",

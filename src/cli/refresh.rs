@@ -13,6 +13,8 @@ use crate::interactions::Window;
 use crate::refresh::{Cycle, Outcome, Progress, Request, Settings};
 use crate::store::{Note, Store, TaxonomyChange};
 
+/// Exit code when a gate held the new version.
+const HELD: u8 = 3;
 /// Exit code when the live version already holds the log.
 const NOTHING_TO_DO: u8 = 4;
 
@@ -65,22 +67,38 @@ pub(super) fn settings(config: &Config) -> Settings {
         interactions: config.interactions.clone(),
         table: config.table.clone(),
         refresh: config.refresh.clone(),
+        evaluation: config.evaluation.clone(),
     }
 }
 
 fn report(common: &Common, store: &Store, outcome: Outcome) -> anyhow::Result<ExitCode> {
     let (version, word, code) = match outcome {
         Outcome::Published(version) => (version, "published", ExitCode::SUCCESS),
+        Outcome::Held(version) => (version, "held", ExitCode::from(HELD)),
         Outcome::NothingToDo(version) => (version, "nothing_to_do", ExitCode::from(NOTHING_TO_DO)),
     };
     let manifest = store.manifest(version)?;
+    let judgement = store.judgements(version)?.pop();
     if common.json {
-        output::json(&json!({ "outcome": word, "version": version, "manifest": manifest }))?;
-    } else if outcome == Outcome::Published(version) {
-        let keys: u64 = manifest.keys.iter().sum();
-        output::line(format_args!("published {version}: {keys} keys, {} bytes", manifest.table_bytes))?;
-    } else {
-        output::line(format_args!("nothing to do: {version} already holds this log"))?;
+        let told = json!({ "outcome": word, "version": version, "manifest": manifest, "judgement": judgement });
+        output::json(&told)?;
+        return Ok(code);
+    }
+    match outcome {
+        Outcome::Published(_) => {
+            let keys: u64 = manifest.keys.iter().sum();
+            output::line(format_args!("published {version}: {keys} keys, {} bytes", manifest.table_bytes))?;
+        }
+        Outcome::Held(_) => {
+            let why = judgement.map_or(String::new(), |judgement| judgement.why);
+            output::line(format_args!("held {version}: {why}"))?;
+            output::note(format_args!(
+                "the live version stays; `segue versions show {version}` tells more, `segue versions approve {version} \
+                 --why ...` and `segue versions publish {version}` make it live, `segue versions reject {version} --why \
+                 ...` does not"
+            ));
+        }
+        Outcome::NothingToDo(_) => output::line(format_args!("nothing to do: {version} already holds this log"))?,
     }
     Ok(code)
 }

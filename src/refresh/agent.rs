@@ -96,6 +96,10 @@ impl<W: Write + Send> Agent<W> {
                 self.tidy();
                 Ok(RunEvent { state: RunState::Published, version: Some(version), at: Utc::now(), ..now })
             }
+            Ok(Outcome::Held(version)) => {
+                self.tidy();
+                Ok(RunEvent { state: RunState::Held, version: Some(version), at: Utc::now(), ..now })
+            }
             Ok(Outcome::NothingToDo(version)) => {
                 let message = format!("{version} already holds this log");
                 Ok(RunEvent { state: RunState::NothingToDo, message, at: Utc::now(), ..now })

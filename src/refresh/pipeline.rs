@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use super::config::Config;
 use super::error::RefreshError;
 use super::lock::RunLock;
-use super::steps::{count, input, publish};
+use super::steps::{count, input, judge, publish};
+use crate::evaluation;
 use crate::ids::VersionId;
 use crate::interactions::{self, ClustersConfig, Window};
 use crate::store::{Note, Store, TaxonomyChange};
@@ -24,6 +25,8 @@ pub struct Settings {
     pub table: table::Config,
     /// The window.
     pub refresh: Config,
+    /// What the table must be like to go live.
+    pub evaluation: evaluation::Config,
 }
 
 /// What one run is asked to do.
@@ -46,6 +49,8 @@ pub struct Request {
 pub enum Outcome {
     /// A new version is live on the channel.
     Published(VersionId),
+    /// A gate held the new version: it is in the store, and the live one stays.
+    Held(VersionId),
     /// The live version already holds what would be counted.
     NothingToDo(VersionId),
 }
@@ -53,7 +58,7 @@ pub enum Outcome {
 /// What a run is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The step: input, count or publish.
+    /// The step: input, count, judge or publish.
     pub step: &'static str,
     /// Parts of the step that are done.
     pub done: u64,
@@ -82,6 +87,7 @@ impl Cycle<'_> {
             return Ok(Outcome::NothingToDo(live));
         }
         let draft = count::into_table(self, &input, progress).await?;
-        publish::publish(self, draft, progress).map(Outcome::Published)
+        let verdict = judge::judge(self, &input, &draft, None, progress).await?;
+        publish::publish(self, draft, &verdict, progress)
     }
 }

@@ -7,6 +7,8 @@ mod client;
 mod conformance;
 #[cfg(feature = "refresher")]
 mod count;
+#[cfg(feature = "refresher")]
+mod evaluation;
 mod imports;
 mod lookup;
 #[cfg(feature = "refresher")]

@@ -7,6 +7,7 @@ mod cycle;
 mod disk;
 mod harness;
 mod input;
+mod judged;
 mod refresher;
 mod runs;
 mod server;

@@ -11,7 +11,7 @@ use crate::interactions::{CountStream, CountsFile, KeyCounts, Popular};
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Progress};
 use crate::retrieval;
-use crate::store::Draft;
+use crate::store::{Draft, ExplainWriter, Explanation, Successor};
 use crate::table::{self, Candidate, Score, TableBuilder};
 
 /// Builds the whole table in a draft of the store.
@@ -20,10 +20,22 @@ pub(in crate::refresh) async fn into_table(
     input: &Input,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Draft, RefreshError> {
-    let table = &cycle.settings.table;
     let mut draft = cycle.store.draft()?;
+    let explain = cycle.settings.refresh.explain.then(|| draft.explain(cycle.settings.table.k)).transpose()?;
+    build(&cycle.settings.table, input, &mut draft, explain, progress).await?;
+    Ok(draft)
+}
+
+/// Builds the whole table in `draft`, and why its rows are what they are in `explain`.
+pub(super) async fn build(
+    table: &table::Config,
+    input: &Input,
+    draft: &mut Draft,
+    explain: Option<ExplainWriter>,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(), RefreshError> {
     let builder = TableBuilder::new(draft.table(), &input.taxonomy, table.shape(), table.limits())?;
-    let mut count = Count { table, builder, keys: 0 };
+    let mut count = Count { table, builder, explain, keys: 0 };
     let total = table.k as u64 + 1;
     for key_len in (1..=table.k).rev() {
         let message = format!("keys of {key_len} ({} keys so far)", count.keys);
@@ -34,14 +46,14 @@ pub(in crate::refresh) async fn into_table(
     }
     progress(Progress { step: "count", done: total - 1, total, message: format!("popular ({} keys)", count.keys) });
     let popular = input.source.popular().await?;
-    count.finish(input, &popular)?;
-    Ok(draft)
+    count.finish(input, &popular)
 }
 
 /// A table in the making.
 struct Count<'c> {
     table: &'c table::Config,
     builder: TableBuilder<'c, &'c mut File>,
+    explain: Option<ExplainWriter>,
     keys: u64,
 }
 
@@ -49,10 +61,18 @@ impl Count<'_> {
     async fn push_all(&mut self, mut stream: CountStream) -> Result<(), RefreshError> {
         while let Some(KeyCounts { key, next }) = stream.try_next().await? {
             let seen: u64 = next.iter().map(|&(_, count)| count).sum();
-            let row = retrieval::by_frequency(&key, &next, self.table.width);
-            if !row.is_empty() && seen >= self.table.min_count.of(key.len()) {
+            let mut row = retrieval::by_frequency(&key, &next, self.table.width);
+            let retrieved = row.iter().map(|candidate| candidate.cluster).collect();
+            if seen < self.table.min_count.of(key.len()) {
+                row.clear();
+            }
+            if !row.is_empty() {
                 self.builder.push(&key, &row)?;
                 self.keys += 1;
+            }
+            if let Some(explain) = &mut self.explain {
+                let successors = by_count(next);
+                explain.push(Explanation { key, seen, successors, retrieved, row, ..Explanation::default() })?;
             }
         }
         Ok(())
@@ -63,8 +83,15 @@ impl Count<'_> {
             return Err(input.source.without_transitions());
         }
         self.builder.finish(&input.lineage, &popular_row(popular))?;
-        Ok(())
+        self.explain.map_or(Ok(()), |explain| Ok(explain.finish()?))
     }
+}
+
+/// The most frequent first, ties by id.
+fn by_count(next: Vec<(ClusterId, u64)>) -> Vec<Successor> {
+    let mut successors: Vec<_> = next.into_iter().map(|(cluster, count)| Successor { cluster, count }).collect();
+    successors.sort_unstable_by_key(|successor| (std::cmp::Reverse(successor.count), successor.cluster));
+    successors
 }
 
 /// Every cluster seen, by its share of sequences.

@@ -2,4 +2,5 @@
 
 pub(super) mod count;
 pub(super) mod input;
+pub(super) mod judge;
 pub(super) mod publish;
