@@ -34,6 +34,8 @@ pub mod config;
 mod files;
 pub mod ids;
 #[cfg(feature = "refresher")]
+pub mod inference;
+#[cfg(feature = "refresher")]
 pub mod interactions;
 pub mod lookup;
 pub mod proto;

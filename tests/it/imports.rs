@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may import.
-const ALLOWED: [(&str, &[&str]); 19] = [
+const ALLOWED: [(&str, &[&str]); 20] = [
     ("files", &[]),
     ("ids", &[]),
     ("proto", &[]),
@@ -17,9 +17,10 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     ("lookup", &["ids", "taxonomy", "table"]),
     ("store", &["files", "ids", "taxonomy", "table", "lookup"]),
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
+    ("inference", &["ids", "taxonomy", "table", "retrieval"]),
     ("serve", &["ids", "proto", "taxonomy", "table", "lookup", "store"]),
-    ("refresh", &["ids", "taxonomy", "table", "interactions", "store", "retrieval"]),
-    ("config", &["interactions", "refresh", "serve", "simulate", "store", "table", "telemetry"]),
+    ("refresh", &["ids", "taxonomy", "table", "interactions", "store", "retrieval", "inference"]),
+    ("config", &["inference", "interactions", "refresh", "retrieval", "serve", "simulate", "store", "table", "telemetry"]),
     ("app", &["config", "ids", "refresh", "serve", "store", "telemetry"]),
     ("cli", &["*"]),
     ("client", &["proto"]),
