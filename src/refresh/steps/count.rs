@@ -49,7 +49,7 @@ impl Count<'_> {
     async fn push_all(&mut self, mut stream: CountStream) -> Result<(), RefreshError> {
         while let Some(KeyCounts { key, next }) = stream.try_next().await? {
             let seen: u64 = next.iter().map(|&(_, count)| count).sum();
-            let row = retrieval::by_frequency(&key, &next, self.table.width);
+            let row = retrieval::row(&key, &[], &next, self.table.width);
             if !row.is_empty() && seen >= self.table.min_count.of(key.len()) {
                 self.builder.push(&key, &row)?;
                 self.keys += 1;
