@@ -20,7 +20,10 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("inference", &["ids", "taxonomy", "table", "retrieval"]),
     ("serve", &["ids", "proto", "taxonomy", "table", "lookup", "store"]),
     ("refresh", &["ids", "taxonomy", "table", "interactions", "store", "retrieval", "inference"]),
-    ("config", &["inference", "interactions", "refresh", "retrieval", "serve", "simulate", "store", "table", "telemetry"]),
+    (
+        "config",
+        &["inference", "interactions", "refresh", "retrieval", "serve", "simulate", "store", "table", "telemetry"],
+    ),
     ("app", &["config", "ids", "refresh", "serve", "store", "telemetry"]),
     ("cli", &["*"]),
     ("client", &["proto"]),

@@ -8,6 +8,8 @@ mod conformance;
 #[cfg(feature = "refresher")]
 mod count;
 mod imports;
+#[cfg(feature = "refresher")]
+mod inference;
 mod lookup;
 #[cfg(feature = "refresher")]
 mod process;
