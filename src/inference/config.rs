@@ -16,7 +16,7 @@ pub struct Config {
     pub backend: Backend,
     /// Which keys are asked for.
     pub keys: Keys,
-    /// The most keys asked for, known answers included: it bounds memory (about 200 bytes a key).
+    /// The most keys asked for, known answers included: it bounds memory (about 500 bytes a key).
     pub max_keys: usize,
     /// What is said to the model.
     pub prompt: prompt::Config,

@@ -20,7 +20,7 @@ use crate::app::{App, asked_to_stop};
 use crate::config::{Config, Sources};
 use crate::ids::VersionId;
 use crate::interactions::Window;
-use crate::refresh::{Cycle, Request};
+use crate::refresh::{Cycle, Exchange, Request};
 use crate::serve::Listeners;
 use crate::simulate::{self, DayWritten, Drift, Simulation};
 use crate::store::live::Live;
@@ -120,7 +120,14 @@ async fn first_version(config: &Config) -> anyhow::Result<VersionId> {
     let store = Store::open(&config.store)?;
     let note = Note { who: "demo".into(), why: "the first days".into() };
     let (channel, window) = (config.serve.channel.clone(), Window::default());
-    let request = Request { channel, window, counts: Vec::new(), note, taxonomy: TaxonomyChange::Refused };
+    let request = Request {
+        channel,
+        window,
+        counts: Vec::new(),
+        exchange: Exchange::None,
+        note,
+        taxonomy: TaxonomyChange::Refused,
+    };
     let settings = refresh::settings(config);
     Cycle { settings: &settings, store: &store, request: &request }.run(&mut |_| {}).await?;
     let channel = store.channel(&request.channel)?.context("the first refresh published nothing")?;

@@ -1,10 +1,11 @@
-//! Count: transitions stream from the log into the table, the longest keys first.
+//! Count: transitions stream from the log into the table, the longest keys first, behind what the model answered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 
 use futures::TryStreamExt;
 
+use super::ask::Answered;
 use super::input::{Input, Source};
 use crate::ids::ClusterId;
 use crate::interactions::{CountStream, CountsFile, KeyCounts, Popular};
@@ -14,29 +15,36 @@ use crate::retrieval;
 use crate::store::Draft;
 use crate::table::{self, Candidate, Score, TableBuilder};
 
-/// Builds the whole table in a draft of the store.
+/// Builds the whole table in a draft of the store. Only keys of the full length were asked for.
 pub(in crate::refresh) async fn into_table(
     cycle: &Cycle<'_>,
     input: &Input,
+    answered: Option<&Answered>,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Draft, RefreshError> {
     let table = &cycle.settings.table;
     let mut draft = cycle.store.draft()?;
     let builder = TableBuilder::new(draft.table(), &input.taxonomy, table.shape(), table.limits())?;
     let mut count = Count { table, builder, keys: 0 };
+    let none = Predictions::new();
+    let predictions = |key_len| answered.filter(|_| key_len == table.k).map_or(&none, |answered| &answered.run.answers);
     let total = table.k as u64 + 1;
     for key_len in (1..=table.k).rev() {
         let message = format!("keys of {key_len} ({} keys so far)", count.keys);
         progress(Progress { step: "count", done: (table.k - key_len) as u64, total, message });
-        if let Some(stream) = input.source.transitions(key_len).await? {
-            count.push_all(stream).await?;
-        }
+        let stream = input.source.transitions(key_len).await?;
+        count.push_all(stream, predictions(key_len)).await?;
     }
     progress(Progress { step: "count", done: total - 1, total, message: format!("popular ({} keys)", count.keys) });
-    let popular = input.source.popular().await?;
-    count.finish(input, &popular)?;
+    match answered {
+        Some(answered) => count.finish(input, &answered.popular)?,
+        None => count.finish(input, &input.source.popular().await?)?,
+    }
     Ok(draft)
 }
+
+/// The model's answers, by key.
+type Predictions = BTreeMap<Vec<ClusterId>, Vec<Candidate>>;
 
 /// A table in the making.
 struct Count<'c> {
@@ -46,14 +54,31 @@ struct Count<'c> {
 }
 
 impl Count<'_> {
-    async fn push_all(&mut self, mut stream: CountStream) -> Result<(), RefreshError> {
-        while let Some(KeyCounts { key, next }) = stream.try_next().await? {
-            let seen: u64 = next.iter().map(|&(_, count)| count).sum();
-            let row = retrieval::row(&key, &[], &next, self.table.width);
-            if !row.is_empty() && seen >= self.table.min_count.of(key.len()) {
-                self.builder.push(&key, &row)?;
-                self.keys += 1;
+    /// A row for every key that was counted often enough or that the model answered.
+    async fn push_all(&mut self, stream: Option<CountStream>, answers: &Predictions) -> Result<(), RefreshError> {
+        let mut unseen: BTreeSet<&Vec<ClusterId>> = answers.keys().collect();
+        if let Some(mut stream) = stream {
+            while let Some(KeyCounts { key, next }) = stream.try_next().await? {
+                unseen.remove(&key);
+                let seen: u64 = next.iter().map(|&(_, count)| count).sum();
+                let supported = seen >= self.table.min_count.of(key.len());
+                self.push(&key, answers, if supported { &next } else { &[] })?;
             }
+        }
+        unseen.into_iter().try_for_each(|key| self.push(key, answers, &[]))
+    }
+
+    fn push(
+        &mut self,
+        key: &[ClusterId],
+        answers: &Predictions,
+        next: &[(ClusterId, u64)],
+    ) -> Result<(), RefreshError> {
+        let answers = answers.get(key).map_or(&[][..], Vec::as_slice);
+        let row = retrieval::row(key, answers, next, self.table.width);
+        if !row.is_empty() {
+            self.builder.push(key, &row)?;
+            self.keys += 1;
         }
         Ok(())
     }
@@ -79,7 +104,7 @@ fn popular_row(popular: &Popular) -> Vec<Candidate> {
 
 impl Source {
     /// The counts of one key length; `None` where counts made elsewhere leave it out.
-    async fn transitions(&self, key_len: usize) -> Result<Option<CountStream>, RefreshError> {
+    pub(super) async fn transitions(&self, key_len: usize) -> Result<Option<CountStream>, RefreshError> {
         match self {
             Self::Log { log, window } => Ok(Some(log.count(key_len, window).await?)),
             Self::Counts(files) => match &files[key_len - 1] {
@@ -89,7 +114,7 @@ impl Source {
         }
     }
 
-    async fn popular(&self) -> Result<Popular, RefreshError> {
+    pub(super) async fn popular(&self) -> Result<Popular, RefreshError> {
         match self {
             Self::Log { log, window } => Ok(log.popular(window).await?),
             Self::Counts(files) => match files.iter().flatten().next() {
