@@ -13,7 +13,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "refresher")]
-use crate::{evaluation, interactions, refresh, simulate};
+use crate::{evaluation, inference, interactions, refresh, retrieval, simulate};
 use crate::{serve, store, table, telemetry};
 
 /// The file that is read when no other is named.
@@ -43,6 +43,12 @@ pub struct Config {
     /// What a table must be like to go live.
     #[cfg(feature = "refresher")]
     pub evaluation: evaluation::Config,
+    /// What prompts show of recent behaviour.
+    #[cfg(feature = "refresher")]
+    pub retrieval: retrieval::Config,
+    /// Who predicts.
+    #[cfg(feature = "refresher")]
+    pub inference: inference::Config,
     /// The refresh cycle.
     #[cfg(feature = "refresher")]
     pub refresh: refresh::Config,
@@ -62,6 +68,12 @@ pub struct Config {
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     evaluation: Unread,
+    #[cfg(not(feature = "refresher"))]
+    #[serde(skip_serializing)]
+    retrieval: Unread,
+    #[cfg(not(feature = "refresher"))]
+    #[serde(skip_serializing)]
+    inference: Unread,
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     refresh: Unread,
@@ -113,6 +125,10 @@ pub enum ConfigError {
     #[cfg(feature = "refresher")]
     #[error(transparent)]
     Evaluation(#[from] evaluation::ConfigError),
+    /// A model that cannot be asked so.
+    #[cfg(feature = "refresher")]
+    #[error(transparent)]
+    Inference(#[from] inference::InferenceError),
     /// A value that does not fit.
     #[error("`{key}` {origin}: {problem}")]
     Value {
@@ -143,6 +159,7 @@ impl Config {
         config.table.check()?;
         #[cfg(feature = "refresher")]
         config.evaluation.check()?;
+        config.inference.check()?;
         Ok(config)
     }
 }

@@ -36,6 +36,8 @@ pub mod evaluation;
 mod files;
 pub mod ids;
 #[cfg(feature = "refresher")]
+pub mod inference;
+#[cfg(feature = "refresher")]
 pub mod interactions;
 pub mod lookup;
 pub mod proto;

@@ -179,6 +179,8 @@ fn show(common: &Common, store: &Store, version: VersionId) -> anyhow::Result<()
         ("predictor", lineage.predictor.clone()),
         ("window", format!("[{}, {})", time(lineage.window_from), time(lineage.window_to))),
     ];
+    rows.extend(lineage.model.iter().map(|model| ("model", model.clone())));
+    rows.extend(lineage.prompt_hash.iter().map(|hash| ("prompt", hash.clone())));
     rows.extend(lineage.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
     let rows: Vec<_> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     Ok(output::columns(&rows)?)

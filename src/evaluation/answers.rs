@@ -66,10 +66,10 @@ impl Answers {
         Self { exact_match, fallbacks, clusters, popular, answered: HashMap::new(), keys: 0, most_popular: 0, own: 0 }
     }
 
-    /// Takes an unconstrained answer: whether it, trimmed, equals a description.
-    pub fn free(&mut self, is_match: bool) {
-        self.exact_match.asked += 1;
-        self.exact_match.matched += u64::from(is_match);
+    /// Takes unconstrained answers.
+    pub fn free(&mut self, answers: ExactMatch) {
+        self.exact_match.asked += answers.asked;
+        self.exact_match.matched += answers.matched;
     }
 
     /// Takes what a key was answered with first, before own clusters were taken out; `None` where no answer could be
@@ -123,8 +123,7 @@ mod tests {
         for (key, answer) in [([a, b], Some(c)), ([b, c], Some(a)), ([c, d], Some(c)), ([d, a], None)] {
             answers.key(&key, answer);
         }
-        answers.free(true);
-        answers.free(false);
+        answers.free(ExactMatch { asked: 2, matched: 1 });
         let collapse = answers.collapse();
         assert_eq!((collapse.keys, collapse.distinct, collapse.largest, collapse.largest_keys), (3, 2, Some(c), 2));
         assert_eq!((collapse.most_popular, collapse.own), (2, 1));

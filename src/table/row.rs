@@ -47,6 +47,11 @@ impl Score {
     /// The highest score.
     pub const ONE: Score = Score(u16::MAX);
 
+    /// A probability, to the nearest step; what is no number is 0.
+    pub fn of(probability: f64) -> Self {
+        Score((probability.clamp(0.0, 1.0) * f64::from(u16::MAX)).round() as u16)
+    }
+
     /// `part` of `whole`, to the nearest step; 0 of 0 is 0, and no share exceeds 1.
     pub fn share(part: u64, whole: u64) -> Self {
         let steps = u128::from(part) * u128::from(u16::MAX) + u128::from(whole / 2);

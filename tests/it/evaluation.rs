@@ -36,7 +36,7 @@ fn report(predict: impl Fn(&[ClusterId]) -> ClusterId) -> Report {
     for pair in users.iter().flat_map(|sequence| sequence.windows(2)) {
         answers.key(pair, Some(predict(pair)));
         // Each answer is some cluster's description.
-        answers.free(true);
+        answers.free(ExactMatch { asked: 1, matched: 1 });
     }
     let mut recall = RecallTally::new(CLUSTERS as usize);
     for sequence in users {

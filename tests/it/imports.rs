@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may import.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("files", &[]),
     ("ids", &[]),
     ("proto", &[]),
@@ -18,9 +18,27 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("store", &["files", "ids", "taxonomy", "table", "lookup"]),
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
     ("evaluation", &["ids", "table", "interactions"]),
+    ("inference", &["ids", "taxonomy", "table", "retrieval"]),
     ("serve", &["ids", "proto", "taxonomy", "table", "lookup", "store"]),
-    ("refresh", &["ids", "taxonomy", "table", "interactions", "lookup", "store", "retrieval", "evaluation"]),
-    ("config", &["evaluation", "interactions", "refresh", "serve", "simulate", "store", "table", "telemetry"]),
+    (
+        "refresh",
+        &["ids", "taxonomy", "table", "interactions", "lookup", "store", "retrieval", "evaluation", "inference"],
+    ),
+    (
+        "config",
+        &[
+            "evaluation",
+            "inference",
+            "interactions",
+            "refresh",
+            "retrieval",
+            "serve",
+            "simulate",
+            "store",
+            "table",
+            "telemetry",
+        ],
+    ),
     ("app", &["config", "ids", "refresh", "serve", "store", "telemetry"]),
     ("cli", &["*"]),
     ("client", &["proto"]),

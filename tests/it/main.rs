@@ -10,6 +10,8 @@ mod count;
 #[cfg(feature = "refresher")]
 mod evaluation;
 mod imports;
+#[cfg(feature = "refresher")]
+mod inference;
 mod lookup;
 #[cfg(feature = "refresher")]
 mod process;

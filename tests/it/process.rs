@@ -6,6 +6,7 @@ mod counts_files;
 mod cycle;
 mod disk;
 mod harness;
+mod inference;
 mod input;
 mod judged;
 mod refresher;

@@ -3,9 +3,11 @@
 use chrono::Utc;
 use futures::TryStreamExt;
 
-use super::count;
+use super::ask::Answered;
+use super::count::{self, Predictions};
 use super::input::{Input, Source};
-use crate::evaluation::{self, Answers, Churn, Coverage, RecallTally, Report, Verdict};
+use super::retrieve;
+use crate::evaluation::{self, Churn, Coverage, RecallTally, Report, Verdict};
 use crate::interactions::{Log, Users, Window};
 use crate::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
 use crate::refresh::error::RefreshError;
@@ -13,12 +15,13 @@ use crate::refresh::pipeline::{Cycle, Progress};
 use crate::store::{Draft, Finding, Judgement, Manifest, Mapping, State};
 use crate::table::Table;
 
-/// Measures the draft, with a language model's `answers` where one was asked, judges it, and puts the judgement beside its table.
+/// Measures the draft, with the answers where a language model was asked, judges it, and puts the judgement beside its
+/// table.
 pub(in crate::refresh) async fn judge(
     cycle: &Cycle<'_>,
     input: &Input,
     draft: &Draft,
-    answers: Option<&Answers>,
+    answered: Option<&Answered>,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Verdict, RefreshError> {
     let mut tell = |done, message| progress(Progress { step: "judge", done, total: 2, message });
@@ -34,10 +37,10 @@ pub(in crate::refresh) async fn judge(
             report.input = evaluation::Input::of(&log.daily(window).await?, to, live_to);
         }
         tell(1, "by held-out users".into());
-        by_held_out(cycle, input, log, window, &mut report).await?;
+        by_held_out(cycle, input, log, window, answered, &mut report).await?;
     }
-    if let Some(answers) = answers {
-        report = report.with_answers(answers);
+    if let Some(answered) = answered {
+        report = report.with_answers(&answered.figures(input.taxonomy.clusters().len() as u64));
     }
     let verdict = evaluation::judge(&report, config);
     draft.judge(&judgement(cycle, &report, &verdict))?;
@@ -77,6 +80,7 @@ async fn by_held_out(
     input: &Input,
     log: &Log,
     window: &Window,
+    answered: Option<&Answered>,
     report: &mut Report,
 ) -> Result<(), RefreshError> {
     let config = &cycle.settings.evaluation;
@@ -84,7 +88,7 @@ async fn by_held_out(
     if !is_asked || config.held_out.share == 0.0 {
         return Ok(());
     }
-    let Some(table) = without_held_out(cycle, input, log, window).await? else { return Ok(()) };
+    let Some(table) = without_held_out(cycle, input, log, window, answered).await? else { return Ok(()) };
     let mut recall = RecallTally::new(input.taxonomy.clusters().len());
     let mut coverage = report.coverage.unwrap_or_default();
     let nobody = ClusterSet::default();
@@ -111,15 +115,30 @@ async fn without_held_out(
     input: &Input,
     log: &Log,
     window: &Window,
+    answered: Option<&Answered>,
 ) -> Result<Option<Table<Mapping>>, RefreshError> {
     let kept = Box::new(log.of(Users::Kept(cycle.settings.evaluation.held_out.clone())));
     let source = Source::Log { log: kept, window: *window };
     let input = Input { taxonomy: input.taxonomy.clone(), source, lineage: input.lineage.clone() };
+    let answers = match answered {
+        Some(answered) => Some(untouched(cycle, &input, answered).await?),
+        None => None,
+    };
     let mut draft = cycle.store.draft()?;
-    match count::build(&cycle.settings.table, &input, &mut draft, None, &mut |_| {}).await {
+    match count::build(&cycle.settings.table, &input, answers.as_ref(), &mut draft, None, &mut |_| {}).await {
         Err(RefreshError::NoTransitions { .. }) => Ok(None),
         built => Ok(Some(built.and_then(|()| Ok(draft.open()?))?)),
     }
+}
+
+/// The answers to prompts that held-out users had no part in: those that show the same without them. To ask again for the
+/// others would cost as much as they are many.
+async fn untouched(cycle: &Cycle<'_>, kept: &Input, answered: &Answered) -> Result<Predictions, RefreshError> {
+    let keys: Vec<_> = answered.plan.iter().map(|planned| planned.key.clone()).collect();
+    let contexts = retrieve::shown(cycle, kept, &keys).await?;
+    let same = answered.plan.iter().zip(&contexts).filter(|(planned, context)| planned.context.shows_as(context));
+    let answers = same.filter_map(|(planned, _)| answered.run.answers.get_key_value(&planned.key));
+    Ok(answers.map(|(key, answer)| (key.clone(), answer.clone())).collect())
 }
 
 fn judgement(cycle: &Cycle<'_>, report: &Report, verdict: &Verdict) -> Judgement {
