@@ -159,6 +159,7 @@ impl Config {
         config.table.check()?;
         #[cfg(feature = "refresher")]
         config.evaluation.check()?;
+        #[cfg(feature = "refresher")]
         config.inference.check()?;
         Ok(config)
     }
