@@ -13,7 +13,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "refresher")]
-use crate::{interactions, refresh, simulate};
+use crate::{evaluation, inference, interactions, refresh, retrieval, simulate};
 use crate::{serve, store, table, telemetry};
 
 /// The file that is read when no other is named.
@@ -40,6 +40,15 @@ pub struct Config {
     pub interactions: interactions::Config,
     /// What is built.
     pub table: table::Config,
+    /// What a table must be like to go live.
+    #[cfg(feature = "refresher")]
+    pub evaluation: evaluation::Config,
+    /// What prompts show of recent behaviour.
+    #[cfg(feature = "refresher")]
+    pub retrieval: retrieval::Config,
+    /// Who predicts.
+    #[cfg(feature = "refresher")]
+    pub inference: inference::Config,
     /// The refresh cycle.
     #[cfg(feature = "refresher")]
     pub refresh: refresh::Config,
@@ -56,6 +65,15 @@ pub struct Config {
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     interactions: Unread,
+    #[cfg(not(feature = "refresher"))]
+    #[serde(skip_serializing)]
+    evaluation: Unread,
+    #[cfg(not(feature = "refresher"))]
+    #[serde(skip_serializing)]
+    retrieval: Unread,
+    #[cfg(not(feature = "refresher"))]
+    #[serde(skip_serializing)]
+    inference: Unread,
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     refresh: Unread,
@@ -103,6 +121,14 @@ pub enum ConfigError {
     /// A table that cannot be built.
     #[error("[table] {0}")]
     Table(#[from] table::BuildError),
+    /// A gate that cannot judge.
+    #[cfg(feature = "refresher")]
+    #[error(transparent)]
+    Evaluation(#[from] evaluation::ConfigError),
+    /// A model that cannot be asked so.
+    #[cfg(feature = "refresher")]
+    #[error(transparent)]
+    Inference(#[from] inference::InferenceError),
     /// A value that does not fit.
     #[error("`{key}` {origin}: {problem}")]
     Value {
@@ -131,6 +157,10 @@ impl Config {
         // The first of several problems is the one that is told.
         let config: Self = figment.extract().map_err(|errors| describe(errors.into_iter().next()))?;
         config.table.check()?;
+        #[cfg(feature = "refresher")]
+        config.evaluation.check()?;
+        #[cfg(feature = "refresher")]
+        config.inference.check()?;
         Ok(config)
     }
 }

@@ -31,6 +31,8 @@ pub mod app;
 pub mod cli;
 pub mod client;
 pub mod config;
+#[cfg(feature = "refresher")]
+pub mod evaluation;
 mod files;
 pub mod ids;
 #[cfg(any(feature = "refresher", feature = "embedded"))]

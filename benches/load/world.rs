@@ -88,7 +88,9 @@ impl World {
         }
         builder.finish(&Lineage::default(), &[])?;
         let version = store.add(draft, Provenance::default())?.version;
-        store.publish("main", version, &Note::default(), TaxonomyChange::Refused)?;
+        let note = Note { who: "the bench".into(), why: "to be measured".into() };
+        store.approve(version, &note)?;
+        store.publish("main", version, &note, TaxonomyChange::Refused)?;
         Ok(())
     }
 }

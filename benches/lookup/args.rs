@@ -25,6 +25,8 @@ pub(crate) struct Args {
     pub(crate) pairing: Pairing,
     sets: &'static [KeySet],
     only: Option<String>,
+    /// The peer to measure against, by a part of its name; all of them without.
+    pub(crate) other: Option<String>,
 }
 
 impl Args {
@@ -34,12 +36,14 @@ impl Args {
         let (pairs, window) = if benched { (15, Duration::from_millis(25)) } else { (1, Duration::ZERO) };
         let sets: &[KeySet] = if benched { &FULL } else { &SMALL };
         let dir = PathBuf::from("target/bench-data/lookup");
-        let mut args = Self { dir, times: false, prepare: false, pairing: Pairing { pairs, window }, sets, only: None };
+        let pairing = Pairing { pairs, window };
+        let mut args = Self { dir, times: false, prepare: false, pairing, sets, only: None, other: None };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--dir" => args.dir = words.next().expect("--dir needs a folder").into(),
                 "--set" => args.only = words.next(),
+                "--against" => args.other = words.next(),
                 "--prepare" => args.prepare = true,
                 "--times" => args.times = true,
                 "--quick" => {

@@ -1,7 +1,7 @@
 //! In-process lookups beside what one would take instead, and beside what the memory alone takes.
 //!
 //! ```text
-//! cargo bench --bench lookup [-- --quick | --large] [--set 761] [--times] [--prepare] [--dir DIR]
+//! cargo bench --bench lookup [-- --quick | --large] [--set 761] [--against LMDB] [--times] [--prepare] [--dir DIR]
 //! ```
 //!
 //! Prints ratios of times in pairs of short windows, with the interval that holds the true median in 95 of 100 cases;

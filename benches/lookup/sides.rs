@@ -1,7 +1,7 @@
 //! The two sides of every pair: chains of questions, each made from the answer before it, so that a time is that of one
 //! lookup alone, not of many that the processor overlaps.
 
-use segue::lookup::{DEFAULT_MAX_HISTORY, Query, Rules, Scratch, lookup};
+use segue::lookup::{DEFAULT_MAX_HISTORY, LookupError, Query, Rules, Scratch, lookup, lookup_batch};
 use segue::store::live::Snapshot;
 
 use crate::keys::{Draw, Key, KeySet, WIDTH, mix, said};
@@ -62,6 +62,29 @@ pub(crate) fn lookups<'a>(snapshot: &'a Snapshot, keys: &'a KeySet, kind: Kind) 
         said(answer.predictions.iter().map(|prediction| prediction.cluster.0))
     }
 }
+
+/// Whole batches of lookups, the next one drawn from what the last one said. A step is one question.
+pub(crate) fn batches<'a>(snapshot: &'a Snapshot, keys: &'a KeySet, draw: Draw) -> impl Side + use<'a> {
+    let mut scratch = Scratch::default();
+    let rules = Rules { blocklist: &snapshot.blocklist, max_history: DEFAULT_MAX_HISTORY };
+    move |mut state, steps| {
+        for _ in 0..steps / BATCH {
+            let questions: [Key; BATCH as usize] =
+                std::array::from_fn(|at| Kind::Hit.question(keys, draw.ticket(mix(state ^ mix(at as u64)))));
+            let queries = questions.iter().map(|key| Query { history: key.clusters(), limit: 1, exclude: &[] });
+            let answered = lookup_batch(&snapshot.table, rules, queries, &mut scratch, |answer| {
+                let answer = answer?;
+                state = mix(state ^ said(answer.predictions.iter().map(|prediction| prediction.cluster.0)));
+                Ok::<_, LookupError>(())
+            });
+            answered.unwrap();
+        }
+        state
+    }
+}
+
+/// Questions of a batch.
+const BATCH: u64 = 256;
 
 /// One read of one cache line anywhere in the table: what the memory alone takes.
 pub(crate) fn reads(bytes: &[u8]) -> impl FnMut(u64) -> u64 {

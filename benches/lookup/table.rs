@@ -5,7 +5,7 @@ use std::path::Path;
 
 use segue::ids::{ClusterId, VersionId};
 use segue::store::live::{Live, LiveConfig, ReloadReport, Watcher};
-use segue::store::{Config, Note, Provenance, Store, TaxonomyChange};
+use segue::store::{Admit, Config, Note, Provenance, Store, TaxonomyChange};
 use segue::table::{BuildLimits, Lineage, Shape, TableBuilder};
 use segue::taxonomy::Taxonomy;
 
@@ -16,7 +16,7 @@ pub(crate) const CHANNEL: &str = "main";
 /// Builds and publishes the table, unless the store has it.
 pub(crate) fn store(dir: &Path, keys: &KeySet) -> Store {
     let path = dir.join("store").to_str().unwrap().to_owned();
-    let store = Store::open(&Config { path, ..Config::default() }).unwrap();
+    let store = Store::open(&Config { path, admit: Admit::Any, ..Config::default() }).unwrap();
     if store.versions().unwrap().is_empty() {
         let mut draft = store.draft().unwrap();
         write(draft.table(), keys, dir);

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use segue::ids::ClusterId;
 use segue::ids::VersionId;
-use segue::store::{Config, Provenance, Store};
+use segue::store::{Admit, Config, Provenance, Store};
 use segue::table::{BuildLimits, Candidate, Lineage, Score, Shape, Source, TableBuilder};
 use segue::taxonomy::Taxonomy;
 
@@ -33,7 +33,7 @@ pub(crate) fn store(args: &Args) -> Outcome<Store> {
 
 pub(crate) fn open(dir: &Path) -> Outcome<Store> {
     let path = dir.to_str().ok_or("the folder's name is not UTF-8")?.to_owned();
-    Ok(Store::open(&Config { path, ..Config::default() })?)
+    Ok(Store::open(&Config { path, admit: Admit::Any, ..Config::default() })?)
 }
 
 pub(crate) fn build(dir: &Path, size: u64) -> Outcome<()> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::Outcome;
 use crate::args::Args;
-use crate::probes::{Probes, Waits};
+use crate::probes::{Probes, Wait, Waits};
 use crate::steps::Steps;
 use crate::world::World;
 
@@ -24,10 +24,15 @@ pub(crate) fn measure(world: &World, args: &Args) -> Outcome<bool> {
     })?;
     println!("swap: {times:.2?}");
     for (when, Waits { whole, blocked, .. }) in [("idle", &idle), ("during swaps", &swapping)] {
-        println!("worst wait for mmap and munmap {when}: {blocked:.2?} ({whole:.2?} with waits for a processor)");
+        println!("worst wait for mmap and munmap {when}: {blocked:.2?} (from call to return: {whole:.2?})");
     }
-    for (began, blocked) in &swapping.long {
-        println!("    {blocked:.2?} after `{}`", steps.at(*began));
+    for wait in &swapping.long {
+        let (blocked, step) = (wait.blocked(), steps.at(wait.began));
+        let Wait { whole, queued, ran, stolen, .. } = wait;
+        println!(
+            "    {whole:.2?} after `{step}`: {blocked:.2?} blocked, {queued:.2?} for a processor, {ran:.2?} running, \
+             {stolen:.2?} stolen"
+        );
     }
     let lookups = probes.lookups.load(Ordering::Relaxed);
     println!("lookups answered meanwhile: {lookups}");

@@ -11,6 +11,8 @@ pub(super) fn describe() {
     describe_counter!("segue_refresher_crashes_total", "Times that the refresher's process ended unasked");
     describe_gauge!("segue_refresh_running", "1 while a refresh is under way");
     describe_gauge!("segue_refresh_last_success_timestamp_seconds", "When a refresh last ended well, Unix time");
+    describe_gauge!("segue_refresh_step_done", "Parts of the running refresh's step that are done: questions, say");
+    describe_gauge!("segue_refresh_step_parts", "Parts of the running refresh's step; 0 where they are not known");
     describe_gauge!(
         "segue_refresh_next_timestamp_seconds",
         "When the next refresh is due, Unix time; 0 when none is planned"
@@ -26,12 +28,17 @@ pub(super) fn refresh_event(before: RunState, event: &RunEvent) {
     }
     gauge!("segue_refresh_running").set(f64::from(u8::from(running)));
     gauge!("segue_refresh_next_timestamp_seconds").set(event.next.map_or(0.0, |at| at.timestamp() as f64));
+    if !event.step.is_empty() {
+        gauge!("segue_refresh_step_done", "step" => event.step.clone()).set(event.done as f64);
+        gauge!("segue_refresh_step_parts", "step" => event.step.clone()).set(event.total as f64);
+    }
     if running || before != RunState::Running {
         return;
     }
     let outcome = match event.state {
         RunState::Idle | RunState::Running => return,
         RunState::Published => "published",
+        RunState::Held => "held",
         RunState::NothingToDo => "nothing_to_do",
         RunState::Failed => "failed",
         RunState::Cancelled => "cancelled",

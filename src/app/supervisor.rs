@@ -134,6 +134,9 @@ impl Supervisor {
             RunState::Failed => {
                 tracing::error!(run = event.run, step = event.step, "refresh failed: {}", event.message)
             }
+            RunState::Held => {
+                tracing::warn!(run = event.run, version = event.version.map(|v| v.0), "refresh held: {}", event.message)
+            }
             RunState::Published | RunState::NothingToDo if before == RunState::Running => {
                 tracing::info!(
                     run = event.run,

@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use serde_json::json;
 
 use super::{Common, output};
-use crate::interactions::{CountStream, Log, Window, load_taxonomy, transition_sql, write_counts};
+use crate::interactions::{CountStream, Log, Users, Window, load_taxonomy, transition_sql, write_counts};
 use crate::table::format::MAX_K;
 
 /// Arguments of `segue count`.
@@ -33,7 +33,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let window = Window::parse(args.from.as_deref(), args.to.as_deref())?;
     let log = &config.interactions;
     if args.show_sql {
-        output::line(transition_sql(log.sequence, k, log.min_users, &window))?;
+        output::line(transition_sql(log.sequence, k, log.min_users, &window, &Users::Everyone))?;
         return Ok(ExitCode::SUCCESS);
     }
     let taxonomy = load_taxonomy(&config.clusters)?;

@@ -16,7 +16,6 @@ use crate::ids::{ClusterId, VersionId};
 use crate::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
 use crate::proto::{LookupRequest, Source as WireSource};
 use crate::store::Store;
-use crate::table::Source;
 
 /// Arguments of `segue lookup`.
 #[derive(Debug, Parser)]
@@ -113,12 +112,7 @@ fn offline(config: &Config, args: &Args) -> anyhow::Result<Told> {
     let mut scratch = Scratch::default();
     let answer = lookup(&table, rules, query, &mut scratch)?;
     let predictions = answer.predictions.iter().map(|prediction| {
-        let source = match prediction.source {
-            Source::Llm => "llm",
-            Source::Retrieved => "retrieved",
-            Source::Popular => "popular",
-        };
-        (prediction.cluster.0, f32::from(prediction.score), source, prediction.level)
+        (prediction.cluster.0, f32::from(prediction.score), prediction.source.name(), prediction.level)
     });
     Ok(Told { version: channel.version, matched: answer.matched, predictions: predictions.collect() })
 }

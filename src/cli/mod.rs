@@ -4,6 +4,7 @@
 mod count;
 #[cfg(feature = "refresher")]
 mod demo;
+mod explain;
 mod lookup;
 mod output;
 #[cfg(feature = "refresher")]
@@ -75,7 +76,9 @@ enum Command {
     /// Count transitions and print them as CSV
     #[cfg(feature = "refresher")]
     Count(count::Args),
-    /// List, show, publish, roll back and remove versions
+    /// Tell why a history is answered as it is: counts, what was retrieved, prompt, answer, row
+    Explain(explain::Args),
+    /// List, show, approve, reject, publish, roll back and remove versions
     Versions(versions::Args),
     /// Look into a table file, or prove it
     Table(table::Args),
@@ -114,6 +117,7 @@ fn run(Args { common, command }: Args) -> anyhow::Result<ExitCode> {
         Command::Count(args) => count::run(&common, args),
         Command::Versions(args) => versions::run(&common, args),
         Command::Table(args) => table::run(&common, args),
+        Command::Explain(args) => explain::run(&common, args),
         Command::Lookup(args) => lookup::run(&common, args),
         #[cfg(feature = "refresher")]
         Command::Simulate(args) => simulate::run(&common, args),

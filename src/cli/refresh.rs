@@ -3,16 +3,20 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use super::{Common, output, who};
 use crate::config::Config;
+use crate::ids::VersionId;
 use crate::interactions::Window;
-use crate::refresh::{Cycle, Outcome, Progress, Request, Settings};
+use crate::refresh::{Cycle, Exchange, Outcome, Progress, Request, Settings};
 use crate::store::{Note, Store, TaxonomyChange};
 
+/// Exit code when a gate held the new version.
+const HELD: u8 = 3;
 /// Exit code when the live version already holds the log.
 const NOTHING_TO_DO: u8 = 4;
 
@@ -28,6 +32,12 @@ pub(super) struct Args {
     /// Transitions counted elsewhere (CSV: c1,...,ck,next,count) instead of the log; once for each key length
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to"])]
     counts: Vec<PathBuf>,
+    /// Write what the language model is to be asked to FILE, as batch requests, and publish nothing
+    #[arg(long, value_name = "FILE", conflicts_with = "import_batch")]
+    export_batch: Option<PathBuf>,
+    /// Read the answers to such requests from FILE, and ask nothing else
+    #[arg(long, value_name = "FILE")]
+    import_batch: Option<PathBuf>,
     /// The channel to publish on
     #[arg(long, default_value = "main")]
     channel: String,
@@ -47,12 +57,17 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         channel: args.channel,
         window: Window::parse(args.from.as_deref(), args.to.as_deref())?,
         counts: args.counts,
+        exchange: match (args.export_batch, args.import_batch) {
+            (Some(path), _) => Exchange::Export(path),
+            (None, Some(path)) => Exchange::Import(path),
+            (None, None) => Exchange::None,
+        },
         note: Note { who: who(), why: args.why },
         taxonomy,
     };
     let settings = settings(&config);
     let cycle = Cycle { settings: &settings, store: &store, request: &request };
-    let shown = Shown::new();
+    let mut shown = Shown::new();
     let outcome = super::runtime()?.block_on(cycle.run(&mut |progress| shown.show(&progress)))?;
     shown.bar.finish_and_clear();
     report(common, &store, outcome)
@@ -64,47 +79,86 @@ pub(super) fn settings(config: &Config) -> Settings {
         clusters: config.clusters.clone(),
         interactions: config.interactions.clone(),
         table: config.table.clone(),
+        retrieval: config.retrieval.clone(),
+        inference: config.inference.clone(),
         refresh: config.refresh.clone(),
+        evaluation: config.evaluation.clone(),
     }
 }
 
 fn report(common: &Common, store: &Store, outcome: Outcome) -> anyhow::Result<ExitCode> {
-    let (version, word, code) = match outcome {
-        Outcome::Published(version) => (version, "published", ExitCode::SUCCESS),
-        Outcome::NothingToDo(version) => (version, "nothing_to_do", ExitCode::from(NOTHING_TO_DO)),
-    };
-    let manifest = store.manifest(version)?;
-    if common.json {
-        output::json(&json!({ "outcome": word, "version": version, "manifest": manifest }))?;
-    } else if outcome == Outcome::Published(version) {
-        let keys: u64 = manifest.keys.iter().sum();
-        output::line(format_args!("published {version}: {keys} keys, {} bytes", manifest.table_bytes))?;
-    } else {
-        output::line(format_args!("nothing to do: {version} already holds this log"))?;
+    match outcome {
+        Outcome::Published(version) => report_version(common, store, "published", version).map(|()| ExitCode::SUCCESS),
+        Outcome::Held(version) => report_version(common, store, "held", version).map(|()| ExitCode::from(HELD)),
+        Outcome::NothingToDo(version) => {
+            report_version(common, store, "nothing_to_do", version).map(|()| ExitCode::from(NOTHING_TO_DO))
+        }
+        Outcome::Exported(questions) => {
+            if common.json {
+                output::json(&json!({ "outcome": "exported", "questions": questions }))?;
+            } else {
+                output::line(format_args!("exported {questions} questions"))?;
+            }
+            Ok(ExitCode::SUCCESS)
+        }
     }
-    Ok(code)
 }
 
-/// A bar on a terminal, one line a step otherwise.
+fn report_version(common: &Common, store: &Store, outcome: &str, version: VersionId) -> anyhow::Result<()> {
+    let manifest = store.manifest(version)?;
+    let judgement = store.judgements(version)?.pop();
+    if common.json {
+        let told = json!({ "outcome": outcome, "version": version, "manifest": manifest, "judgement": judgement });
+        return output::json(&told);
+    }
+    match outcome {
+        "published" => {
+            let keys: u64 = manifest.keys.iter().sum();
+            output::line(format_args!("published {version}: {keys} keys, {} bytes", manifest.table_bytes))?;
+        }
+        "held" => {
+            let why = judgement.map_or(String::new(), |judgement| judgement.why);
+            output::note(format_args!(
+                "the live version stays; `segue versions show {version}` tells more, `segue versions approve {version} \
+                 --why ...` and `segue versions publish {version}` make it live, `segue versions reject {version} --why \
+                 ...` does not"
+            ));
+            output::line(format_args!("held {version}: {why}"))?;
+        }
+        _ => output::line(format_args!("nothing to do: {version} already holds this log"))?,
+    }
+    Ok(())
+}
+
+/// Between two lines of a step with many parts.
+const A_WHILE: Duration = Duration::from_secs(10);
+
+/// A bar on a terminal, one line a part otherwise; of many parts, one line a while.
 struct Shown {
     bar: ProgressBar,
+    last: Option<Instant>,
 }
 
 impl Shown {
     fn new() -> Self {
         let style = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len}  {msg}  {elapsed}");
         let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar }
+        Self { bar, last: None }
     }
 
-    fn show(&self, progress: &Progress) {
+    fn show(&mut self, progress: &Progress) {
+        let Progress { step, done, total, message } = progress;
         if std::io::stderr().is_terminal() {
-            self.bar.set_prefix(progress.step);
-            self.bar.set_length(progress.total);
-            self.bar.set_position(progress.done);
-            self.bar.set_message(progress.message.clone());
-        } else {
-            let Progress { step, done, total, message } = progress;
+            self.bar.set_prefix(*step);
+            self.bar.set_length(*total);
+            self.bar.set_position(*done);
+            self.bar.set_message(message.clone());
+            // What a model is going to take, and what it took, stays to be read.
+            if *step == "ask" && (*done == 0 || done == total) {
+                self.bar.println(message);
+            }
+        } else if *total < 10 || *done == 0 || done == total || self.last.is_none_or(|at| at.elapsed() >= A_WHILE) {
+            self.last = Some(Instant::now());
             output::note(format_args!("{step} {done}/{total}: {message}"));
         }
     }

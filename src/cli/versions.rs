@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Common, output, who};
 use crate::ids::VersionId;
-use crate::store::{Channel, Manifest, Note, Store, StoreError, TaxonomyChange};
+use crate::store::{Channel, Finding, Judgement, Manifest, Note, State, Store, StoreError, TaxonomyChange};
 
 /// Arguments of `segue versions`.
 #[derive(Debug, clap::Args)]
@@ -21,10 +21,26 @@ pub(super) struct Args {
 enum Verb {
     /// The versions, newest first, with the channels that point at them
     List,
-    /// One version's manifest: counts, window, settings, checksum
+    /// One version: its state, what its gates found, its manifest
     Show {
         /// The version, v123 or 123
         version: VersionId,
+    },
+    /// Let a version go live whatever its gates said; `publish` then makes it live
+    Approve {
+        /// The version, v123 or 123
+        version: VersionId,
+        /// Why, kept with the version
+        #[arg(long)]
+        why: String,
+    },
+    /// Keep a version from going live
+    Reject {
+        /// The version, v123 or 123
+        version: VersionId,
+        /// Why, kept with the version
+        #[arg(long)]
+        why: String,
     },
     /// Every move of a channel, newest first: who, when, why
     Moves {
@@ -81,6 +97,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     match args.verb {
         Verb::List => list(common, &store)?,
         Verb::Show { version } => show(common, &store, version)?,
+        Verb::Approve { version, why } => judged(common, version, &store.approve(version, &Note { who: who(), why })?)?,
+        Verb::Reject { version, why } => judged(common, version, &store.reject(version, &Note { who: who(), why })?)?,
         Verb::Moves { channel } => moves(common, &store, &channel.channel)?,
         Verb::Publish { version, channel, why, allow_taxonomy_change } => {
             let taxonomy = if allow_taxonomy_change { TaxonomyChange::Allowed } else { TaxonomyChange::Refused };
@@ -110,16 +128,18 @@ fn list(common: &Common, store: &Store) -> anyhow::Result<()> {
     let manifests: Vec<Manifest> =
         store.versions()?.into_iter().map(|v| store.manifest(v)).collect::<Result<_, _>>()?;
     let channels = |manifest: &Manifest| pointers.get(&manifest.version).cloned().unwrap_or_default();
+    let states: Vec<State> = manifests.iter().map(|m| store.state(m.version)).collect::<Result<_, _>>()?;
     if common.json {
-        let rows: Vec<_> = manifests.iter().map(|m| json!({ "manifest": m, "channels": channels(m) })).collect();
-        return output::json(&rows);
+        let row = |(m, state): (&Manifest, &State)| json!({ "manifest": m, "state": state, "channels": channels(m) });
+        return output::json(&manifests.iter().zip(&states).map(row).collect::<Vec<_>>());
     }
-    let header = ["version", "created", "keys", "bytes", "predictor", "channels", "reason"];
+    let header = ["version", "state", "created", "keys", "bytes", "predictor", "channels", "reason"];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
-    rows.extend(manifests.iter().map(|manifest| {
+    rows.extend(manifests.iter().zip(&states).map(|(manifest, state)| {
         let keys: u64 = manifest.keys.iter().sum();
         vec![
             manifest.version.to_string(),
+            state.to_string(),
             manifest.created.format("%F %T").to_string(),
             keys.to_string(),
             manifest.table_bytes.to_string(),
@@ -132,10 +152,14 @@ fn list(common: &Common, store: &Store) -> anyhow::Result<()> {
 }
 
 fn show(common: &Common, store: &Store, version: VersionId) -> anyhow::Result<()> {
-    let manifest = store.manifest(version)?;
+    let (manifest, judgements) = (store.manifest(version)?, store.judgements(version)?);
     if common.json {
-        return output::json(&manifest);
+        let mut told = serde_json::to_value(&manifest)?;
+        told["state"] = json!(store.state(version)?);
+        told["judgements"] = json!(judgements);
+        return output::json(&told);
     }
+    report(&judgements)?;
     let time = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or("open".into(), |at| at.to_rfc3339());
     let (lineage, keys) = (&manifest.lineage, manifest.keys.iter().zip(1..));
     let keys: Vec<String> = keys.map(|(count, len)| format!("{count} of {len}")).collect();
@@ -155,9 +179,37 @@ fn show(common: &Common, store: &Store, version: VersionId) -> anyhow::Result<()
         ("predictor", lineage.predictor.clone()),
         ("window", format!("[{}, {})", time(lineage.window_from), time(lineage.window_to))),
     ];
+    rows.extend(lineage.model.iter().map(|model| ("model", model.clone())));
+    rows.extend(lineage.prompt_hash.iter().map(|hash| ("prompt", hash.clone())));
     rows.extend(lineage.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
     let rows: Vec<_> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();
     Ok(output::columns(&rows)?)
+}
+
+/// Every judgement, the newest first, with what the gates found.
+fn report(judgements: &[Judgement]) -> anyhow::Result<()> {
+    for judgement in judgements.iter().rev() {
+        let Judgement { state, who, at, why, findings, .. } = judgement;
+        output::line(format_args!("{state} by {who}, {}: {why}", at.format("%F %T")))?;
+        let row =
+            |finding: &Finding| vec![format!("  {}", finding.outcome), finding.gate.clone(), finding.says.clone()];
+        output::columns(&findings.iter().map(row).collect::<Vec<_>>())?;
+    }
+    if judgements.is_empty() {
+        output::line("unjudged: it was added without a report")?;
+    }
+    Ok(output::line("")?)
+}
+
+fn judged(common: &Common, version: VersionId, judgement: &Judgement) -> anyhow::Result<()> {
+    if common.json {
+        return output::json(&json!({ "version": version, "state": judgement.state }));
+    }
+    output::line(format_args!("{version} is {}", judgement.state))?;
+    if judgement.state == State::Approved {
+        output::note(format_args!("`segue versions publish {version}` makes it live"));
+    }
+    Ok(())
 }
 
 fn moves(common: &Common, store: &Store, name: &str) -> anyhow::Result<()> {

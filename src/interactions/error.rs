@@ -15,6 +15,16 @@ use bytesize::ByteSize;
 /// Why a log cannot be opened or counted.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A setting that holds nobody out, or more than it should.
+    #[error("[evaluation.held_out] {field} = `{value}`: {problem}")]
+    HeldOut {
+        /// The key.
+        field: &'static str,
+        /// What it says.
+        value: String,
+        /// What it should say.
+        problem: &'static str,
+    },
     /// A value of the config that cannot be.
     #[error("[interactions] {field} = {value}: {problem}")]
     Config {

@@ -1,8 +1,9 @@
 //! The log: opened once, surveyed, then counted as often as needed.
 
 use std::fmt;
+use std::sync::Arc;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use datafusion::arrow::array::{Array, AsArray, RecordBatch};
 use datafusion::arrow::datatypes::{Int64Type, TimestampNanosecondType};
 use datafusion::error::Result as EngineResult;
@@ -16,20 +17,24 @@ use super::engine::Limits;
 use super::error::Error;
 use super::report::Report;
 use super::rows::Rows;
+use super::sequences::{self, SequenceStream};
 use super::source::Source;
-use super::sql::{popular_sql, transition_sql};
+use super::sql::{daily_sql, popular_sql, sequence_sql, transition_sql};
 use super::survey::survey;
 use super::time::{self, MAX_GAP_SECONDS};
+use super::users::Users;
 use super::window::Window;
 use crate::ids::ClusterId;
 use crate::taxonomy::Taxonomy;
 
 /// A log of interactions: the files found when it was opened, normalised to `(user_id, cluster_id, ts)`.
+#[derive(Clone)]
 pub struct Log {
     context: SessionContext,
     limits: Limits,
     config: Config,
-    rows: Rows,
+    rows: Arc<Rows>,
+    users: Users,
     fingerprint: u128,
 }
 
@@ -73,7 +78,13 @@ impl Log {
         let positives = rows.positives().map(|rows| rows.into_view());
         let registered = positives.and_then(|view| context.register_table("positives", view));
         registered.map_err(|e| limits.error("opening the log", e))?;
-        Ok(Self { context, limits, config: config.clone(), rows, fingerprint: source.fingerprint })
+        let (rows, users) = (Arc::new(rows), Users::Everyone);
+        Ok(Self { context, limits, config: config.clone(), rows, users, fingerprint: source.fingerprint })
+    }
+
+    /// The same log, of which only these users' interactions are counted. Its span and its report stay those of all.
+    pub fn of(&self, users: Users) -> Self {
+        Self { users, ..self.clone() }
     }
 
     /// Names the files that were found, by path, length and time of change: a log that was corrected has another.
@@ -113,7 +124,7 @@ impl Log {
             return Err(Error::KeyLength(k));
         }
         let failed = |e| self.limits.error("counting transitions", e);
-        let sql = transition_sql(self.config.sequence, k, self.config.min_users, &self.aligned(window));
+        let sql = transition_sql(self.config.sequence, k, self.config.min_users, &self.aligned(window), &self.users);
         let rows = self.context.sql(&sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
         Ok(counts::grouped(rows, k, self.limits.clone()))
     }
@@ -121,7 +132,7 @@ impl Log {
     /// Counts in how many sequences of `window` each cluster occurs.
     pub async fn popular(&self, window: &Window) -> Result<Popular, Error> {
         let failed = |e| self.limits.error("counting popular clusters", e);
-        let sql = popular_sql(self.config.sequence, &self.aligned(window));
+        let sql = popular_sql(self.config.sequence, &self.aligned(window), &self.users);
         let batches = self.context.sql(&sql).await.map_err(failed)?.collect().await.map_err(failed)?;
         let mut popular = Popular { clusters: Vec::new(), sequences: 0 };
         for batch in &batches {
@@ -131,6 +142,28 @@ impl Log {
             popular.sequences += starts.iter().map(|starts| starts.unsigned_abs()).sum::<u64>();
         }
         Ok(popular)
+    }
+
+    /// Reads the sequences of `window`, a user at a time.
+    pub async fn sequences(&self, window: &Window) -> Result<SequenceStream, Error> {
+        let failed = |e| self.limits.error("reading sequences", e);
+        let sql = sequence_sql(self.config.sequence, &self.aligned(window), &self.users);
+        let rows = self.context.sql(&sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
+        Ok(sequences::grouped(rows, self.limits.clone()))
+    }
+
+    /// Counts the positives of everyone on each day (UTC) of `window` that has any, in order.
+    pub async fn daily(&self, window: &Window) -> Result<Vec<(NaiveDate, u64)>, Error> {
+        let failed = |e| self.limits.error("counting days", e);
+        let sql = daily_sql(&self.aligned(window));
+        let batches = self.context.sql(&sql).await.map_err(failed)?.collect().await.map_err(failed)?;
+        let of_batch = |batch: &RecordBatch| {
+            let days = batch.column(0).as_primitive::<TimestampNanosecondType>().values().clone();
+            let positives = batch.column(1).as_primitive::<Int64Type>().values().clone();
+            let day = |nanos| DateTime::from_timestamp_nanos(nanos).date_naive();
+            days.iter().zip(positives.iter()).map(|(&d, &n)| (day(d), n.unsigned_abs())).collect::<Vec<_>>()
+        };
+        Ok(batches.iter().flat_map(of_batch).collect())
     }
 
     /// A report that holds few enough bad rows.

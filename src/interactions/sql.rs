@@ -1,6 +1,6 @@
-//! The transition statement (section 2.4), and its sibling for the popular row: plain SQL over
-//! `positives(user_id, cluster_id, ts)` without user-defined functions, so that the same text runs here, on a Ballista
-//! cluster and on Spark (with the session's time zone set to UTC), with identical counts.
+//! The transition statement (section 2.4), and its siblings for the popular row, for sequences and for days: plain SQL
+//! over `positives(user_id, cluster_id, ts)` without user-defined functions, so that the same text runs here, on a
+//! Ballista cluster and on Spark (with the session's time zone set to UTC), with identical counts.
 
 use std::time::Duration;
 
@@ -8,12 +8,13 @@ use chrono::{DateTime, Utc};
 
 use super::config::Sequence;
 use super::time;
+use super::users::Users;
 use super::window::Window;
 
 /// The statement that counts `(c1, ..., ck) -> next` in `window`: columns `c1, ..., ck, next, count`, ordered by key,
 /// then next. Transitions made by fewer than `min_users` distinct users are left out.
-pub fn transition_sql(sequence: Sequence, k: usize, min_users: u64, window: &Window) -> String {
-    let (firsts, parts) = firsts(sequence, window);
+pub fn transition_sql(sequence: Sequence, k: usize, min_users: u64, window: &Window, users: &Users) -> String {
+    let (firsts, parts) = firsts(sequence, window, users);
     let key = (1..=k).map(|i| format!("c{i}, ")).collect::<String>();
     let later =
         (2..=k).map(|i| format!("lead(cluster_id, {}) OVER sequence AS c{i},\n    ", i - 1)).collect::<String>();
@@ -32,8 +33,8 @@ ORDER BY {key}next"
 
 /// The statement that gives for every cluster the `sequences` (of two or more clusters) that contain it, the most
 /// popular first, ties by id. `starts` counts those that begin with it: their sum is the number of sequences.
-pub fn popular_sql(sequence: Sequence, window: &Window) -> String {
-    let (firsts, parts) = firsts(sequence, window);
+pub fn popular_sql(sequence: Sequence, window: &Window, users: &Users) -> String {
+    let (firsts, parts) = firsts(sequence, window, users);
     format!(
         "{firsts},
 neighbours AS (
@@ -46,6 +47,31 @@ FROM neighbours
 WHERE previous IS NOT NULL OR following IS NOT NULL
 GROUP BY cluster_id
 ORDER BY sequences DESC, cluster_id"
+    )
+}
+
+/// The statement that gives the sequences of `users`, one cluster a row, in order: the cluster, its place among all of
+/// its user's, and its place in its sequence; places count from 1.
+pub fn sequence_sql(sequence: Sequence, window: &Window, users: &Users) -> String {
+    let (firsts, parts) = firsts(sequence, window, users);
+    format!(
+        "{firsts}
+SELECT cluster_id,
+  CAST(row_number() OVER (PARTITION BY user_id ORDER BY {parts}, ts, cluster_id) AS BIGINT) AS place_of_user,
+  CAST(row_number() OVER (PARTITION BY {parts} ORDER BY ts, cluster_id) AS BIGINT) AS place
+FROM firsts
+ORDER BY {parts}, ts, cluster_id"
+    )
+}
+
+/// The statement that counts the positives of each day (UTC) of `window` that has any: columns `day, positives`.
+pub fn daily_sql(window: &Window) -> String {
+    let bounds = conditions(window, &Users::Everyone);
+    format!(
+        "SELECT date_trunc('day', ts) AS day, count(*) AS positives
+FROM positives{bounds}
+GROUP BY date_trunc('day', ts)
+ORDER BY day"
     )
 }
 
@@ -74,8 +100,8 @@ HAVING count(*) >= {min_users}"
 
 /// The `firsts` step (each cluster once per sequence, at its first time) with those it needs before it, and the columns
 /// that tell one sequence from another.
-fn firsts(sequence: Sequence, window: &Window) -> (String, &'static str) {
-    let positives = format!("FROM positives{}", bounds(window));
+fn firsts(sequence: Sequence, window: &Window, users: &Users) -> (String, &'static str) {
+    let positives = format!("FROM positives{}", conditions(window, users));
     match sequence {
         Sequence::User => (format!("WITH firsts AS ({}\n)", first_times("", &positives)), "user_id"),
         Sequence::UserDay => (by_calendar("day", &positives), "user_id, part"),
@@ -126,11 +152,11 @@ fn first_times(part: &str, from: &str) -> String {
     )
 }
 
-fn bounds(window: &Window) -> String {
+fn conditions(window: &Window, users: &Users) -> String {
     let from = window.from.map(|from| format!("ts >= {}", literal(from)));
     let to = window.to.map(|to| format!("ts < {}", literal(to)));
-    let bounds: Vec<String> = from.into_iter().chain(to).collect();
-    if bounds.is_empty() { String::new() } else { format!("\n  WHERE {}", bounds.join(" AND ")) }
+    let conditions: Vec<String> = from.into_iter().chain(to).chain(users.condition()).collect();
+    if conditions.is_empty() { String::new() } else { format!("\n  WHERE {}", conditions.join(" AND ")) }
 }
 
 fn literal(time: DateTime<Utc>) -> String {
@@ -169,6 +195,6 @@ SELECT c1, c2, next, count(*) AS count
   WHERE next IS NOT NULL
   GROUP BY c1, c2, next
 ORDER BY c1, c2, next";
-        assert_eq!(transition_sql(Sequence::User, 2, 1, &window), expected);
+        assert_eq!(transition_sql(Sequence::User, 2, 1, &window, &Users::Everyone), expected);
     }
 }

@@ -4,12 +4,14 @@
 //! Pure: no I/O, no clock, no async, and no allocation once a [`Scratch`] is warm. Serving and offline evaluation run
 //! this very code.
 
+mod asked;
 mod set;
 
 use crate::ids::ClusterId;
 use crate::table::format::MAX_K;
-use crate::table::{Entry, Score, Source, Table};
+use crate::table::{Entry, Place, Score, Source, Table};
 
+use asked::Asked;
 pub use set::ClusterSet;
 
 /// The longest history, and the longest exclusion list, that a lookup takes unless the config says otherwise.
@@ -85,32 +87,31 @@ pub enum LookupError {
 /// Memory that lookups share, one after the other: keep one for each thread.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    /// Clusters that the answer may not name (again); empty between lookups.
-    skip: ClusterSet,
+    asked: ClusterSet,
     predictions: Vec<Prediction>,
 }
 
 /// Answers many questions of one table, in order, until `take` fails.
 ///
 /// Each answer is what [`lookup`] gives. The rows of the next few questions are being read while one is answered, so that
-/// what a question costs is the memory's throughput and no longer its latency.
+/// what a question costs is the memory's throughput and no longer its latency. Questions are drawn some ahead of their
+/// answers.
 pub fn lookup_batch<'q, B: AsRef<[u8]>, E>(
     table: &Table<B>,
     rules: Rules<'_>,
-    queries: impl Iterator<Item = Query<'q>> + Clone,
+    queries: impl IntoIterator<Item = Query<'q>>,
     scratch: &mut Scratch,
     mut take: impl FnMut(Result<Answer<'_>, LookupError>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut ahead = queries.clone();
-    let mut read_on = |queries: usize| {
-        for query in ahead.by_ref().take(queries) {
-            table.prefetch(Recent::of(table, query.history).longest());
+    let mut begun = queries.into_iter().map(|query| Begun::of(table, rules, query)).fuse();
+    let mut ahead: [_; AHEAD] = std::array::from_fn(|_| begun.next());
+    for at in (0..AHEAD).cycle() {
+        match &ahead[at] {
+            Some(Ok(begun)) => take(Ok(begun.answer(table, rules, scratch)))?,
+            Some(Err(error)) => take(Err(*error))?,
+            None => break,
         }
-    };
-    read_on(AHEAD);
-    for query in queries {
-        read_on(1);
-        take(lookup(table, rules, query, scratch))?;
+        ahead[at] = begun.next();
     }
     Ok(())
 }
@@ -129,18 +130,38 @@ pub fn lookup<'s, B: AsRef<[u8]>>(
     query: Query<'_>,
     scratch: &'s mut Scratch,
 ) -> Result<Answer<'s>, LookupError> {
-    check(table, rules, query)?;
-    let limit = query.limit.max(1) as usize;
-    let recent = Recent::of(table, query.history);
-    // The memory works while the history is marked.
-    table.prefetch(recent.longest());
-    let unknown = scratch.mark(table, query);
-    let Scratch { skip, predictions } = scratch;
-    let mut fill = Fill { table, blocklist: rules.blocklist, limit, skip, predictions };
-    let matched = fill.take_rows(&recent);
-    fill.take_popular();
-    scratch.forget(table, query);
-    Ok(Answer { predictions: &scratch.predictions, matched, unknown })
+    Ok(Begun::of(table, rules, query)?.answer(table, rules, scratch))
+}
+
+/// A question that the memory is at work for: the row of its longest key is being read.
+struct Begun<'q> {
+    query: Query<'q>,
+    recent: Recent,
+    place: Option<Place>,
+}
+
+impl<'q> Begun<'q> {
+    #[inline]
+    fn of<B: AsRef<[u8]>>(table: &Table<B>, rules: Rules<'_>, query: Query<'q>) -> Result<Self, LookupError> {
+        check(table, rules, query)?;
+        let recent = Recent::of(table, query.history);
+        let place = table.place(recent.longest());
+        if let Some(place) = &place {
+            table.prefetch(place);
+        }
+        Ok(Self { query, recent, place })
+    }
+
+    #[inline]
+    fn answer<'s, B: AsRef<[u8]>>(&self, table: &Table<B>, rules: Rules<'_>, scratch: &'s mut Scratch) -> Answer<'s> {
+        let Scratch { asked, predictions } = scratch;
+        let asked = Asked::of(self.query, table, asked);
+        let limit = self.query.limit.max(1) as usize;
+        let mut fill = Fill { table, blocklist: rules.blocklist, limit, asked, predictions };
+        let matched = fill.take_rows(self);
+        fill.take_popular();
+        Answer { predictions, matched, unknown: self.recent.unknown }
+    }
 }
 
 fn check<B: AsRef<[u8]>>(table: &Table<B>, rules: Rules<'_>, query: Query<'_>) -> Result<(), LookupError> {
@@ -155,50 +176,25 @@ fn check<B: AsRef<[u8]>>(table: &Table<B>, rules: Rules<'_>, query: Query<'_>) -
     Ok(())
 }
 
-impl Scratch {
-    /// Marks what the answer may not name, in a set that must be empty; returns how many clusters of the history the
-    /// table does not know.
-    fn mark<B: AsRef<[u8]>>(&mut self, table: &Table<B>, query: Query<'_>) -> u32 {
-        self.skip.grow(table.taxonomy().clusters().len());
-        let mut unknown = 0;
-        for &id in query.history {
-            match table.index_of(ClusterId(id)) {
-                Some(index) => drop(self.skip.insert(index)),
-                None => unknown += 1,
-            }
-        }
-        for index in query.exclude.iter().filter_map(|&id| table.index_of(ClusterId(id))) {
-            self.skip.insert(index);
-        }
-        unknown
-    }
-
-    /// Clears what this lookup put in, which is less than the whole set.
-    fn forget<B: AsRef<[u8]>>(&mut self, table: &Table<B>, query: Query<'_>) {
-        let asked = query.history.iter().chain(query.exclude).map(|&id| ClusterId(id));
-        let predicted = self.predictions.iter().map(|prediction| prediction.cluster);
-        for index in asked.chain(predicted).filter_map(|id| table.index_of(id)) {
-            self.skip.remove(index);
-        }
-    }
-}
-
 /// The latest distinct known clusters of a history, at most k.
 struct Recent {
     /// Filled from the back, so that every key is a suffix.
     indices: [u32; MAX_K],
     len: usize,
+    /// Clusters of the whole history that the table does not know.
+    unknown: u32,
 }
 
 impl Recent {
     #[inline]
     fn of<B: AsRef<[u8]>>(table: &Table<B>, history: &[u32]) -> Self {
-        let mut recent = Recent { indices: [0; MAX_K], len: 0 };
-        for index in history.iter().rev().filter_map(|&id| table.index_of(ClusterId(id))) {
-            if recent.len == table.k() {
-                break;
-            }
-            if !recent.longest().contains(&index) {
+        let mut recent = Recent { indices: [0; MAX_K], len: 0, unknown: 0 };
+        for &id in history.iter().rev() {
+            let Some(index) = table.index_of(ClusterId(id)) else {
+                recent.unknown += 1;
+                continue;
+            };
+            if recent.len < table.k() && !recent.longest().contains(&index) {
                 recent.len += 1;
                 recent.indices[MAX_K - recent.len] = index;
             }
@@ -220,20 +216,22 @@ struct Fill<'f, B> {
     table: &'f Table<B>,
     blocklist: &'f ClusterSet,
     limit: usize,
-    skip: &'f mut ClusterSet,
+    asked: Asked<'f>,
     predictions: &'f mut Vec<Prediction>,
 }
 
 impl<B: AsRef<[u8]>> Fill<'_, B> {
     /// Fills from the longest key found downwards; returns that key's length.
-    fn take_rows(&mut self, recent: &Recent) -> u32 {
+    fn take_rows(&mut self, begun: &Begun<'_>) -> u32 {
         self.predictions.clear();
         let mut matched = 0;
-        for level in (1..=recent.len).rev() {
+        let mut place = begun.place;
+        for level in (1..=begun.recent.len).rev() {
             if self.is_full() {
                 break;
             }
-            if let Some(row) = self.table.find(recent.key(level)) {
+            let place = place.take().or_else(|| self.table.place(begun.recent.key(level)));
+            if let Some(row) = place.and_then(|place| self.table.row(&place)) {
                 matched = matched.max(level as u32);
                 self.take(level as u32, row.entries());
             }
@@ -250,8 +248,9 @@ impl<B: AsRef<[u8]>> Fill<'_, B> {
             if self.is_full() {
                 return;
             }
-            if !self.blocklist.contains(entry.index) && self.skip.insert(entry.index) {
-                let cluster = self.table.cluster_id(entry.index);
+            let cluster = self.table.cluster_id(entry.index);
+            let is_novel = !self.asked.names(cluster, entry.index) && !self.blocklist.contains(entry.index);
+            if is_novel && self.predictions.iter().all(|prediction| prediction.cluster != cluster) {
                 self.predictions.push(Prediction { cluster, score: entry.score, source: entry.source, level });
             }
         }

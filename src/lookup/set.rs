@@ -8,37 +8,24 @@ pub struct ClusterSet {
 
 impl ClusterSet {
     /// The set of `indices`.
-    pub fn of(indices: impl IntoIterator<Item = u32>) -> Self {
+    pub fn of(indices: impl IntoIterator<Item = u32> + Clone) -> Self {
         let mut set = Self::default();
-        for index in indices {
-            set.grow(index as usize + 1);
-            set.insert(index);
-        }
+        set.clear(indices.clone().into_iter().max().map_or(0, |highest| highest as usize + 1));
+        indices.into_iter().for_each(|index| set.insert(index));
         set
     }
 
-    /// Makes room for indices below `clusters`.
-    pub(super) fn grow(&mut self, clusters: usize) {
-        let words = clusters.div_ceil(64);
-        if self.words.len() < words {
-            self.words.resize(words, 0);
-        }
+    /// Takes everything out, and makes room for indices below `clusters`.
+    pub(super) fn clear(&mut self, clusters: usize) {
+        self.words.clear();
+        self.words.resize(clusters.div_ceil(64), 0);
     }
 
-    /// Adds an index within the size; true if it was not in before.
+    /// Adds an index within the size.
     #[inline]
-    pub(super) fn insert(&mut self, index: u32) -> bool {
-        let Some(word) = self.words.get_mut(index as usize / 64) else { return false };
-        let before = *word;
-        *word |= 1 << (index % 64);
-        *word != before
-    }
-
-    /// Takes an index out, if it is in.
-    #[inline]
-    pub(super) fn remove(&mut self, index: u32) {
+    pub(super) fn insert(&mut self, index: u32) {
         if let Some(word) = self.words.get_mut(index as usize / 64) {
-            *word &= !(1 << (index % 64));
+            *word |= 1 << (index % 64);
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, Lines};
 
-use super::pipeline::{Cycle, Outcome, Progress, Request, Settings};
+use super::pipeline::{Cycle, Exchange, Outcome, Progress, Request, Settings};
 use super::schedule::Schedule;
 use crate::interactions::Window;
 use crate::store::run::{RunCommand, RunEvent, RunState};
@@ -80,7 +80,14 @@ impl<W: Write + Send> Agent<W> {
     async fn cycle(&mut self, run: String, note: Note) -> std::io::Result<RunEvent> {
         let (settings, store) = (self.settings.clone(), self.store.clone());
         let (channel, window) = (self.channel.clone(), Window::default());
-        let request = Request { channel, window, counts: Vec::new(), note, taxonomy: TaxonomyChange::Refused };
+        let request = Request {
+            channel,
+            window,
+            counts: Vec::new(),
+            exchange: Exchange::None,
+            note,
+            taxonomy: TaxonomyChange::Refused,
+        };
         let mut now = RunEvent { run, state: RunState::Running, ..RunEvent::default() };
         let mut broken = Ok(());
         let cycle = Cycle { settings: &settings, store: &store, request: &request };
@@ -96,10 +103,16 @@ impl<W: Write + Send> Agent<W> {
                 self.tidy();
                 Ok(RunEvent { state: RunState::Published, version: Some(version), at: Utc::now(), ..now })
             }
+            Ok(Outcome::Held(version)) => {
+                self.tidy();
+                Ok(RunEvent { state: RunState::Held, version: Some(version), at: Utc::now(), ..now })
+            }
             Ok(Outcome::NothingToDo(version)) => {
                 let message = format!("{version} already holds this log");
                 Ok(RunEvent { state: RunState::NothingToDo, message, at: Utc::now(), ..now })
             }
+            // Nothing was asked to be written out.
+            Ok(Outcome::Exported(_)) => Ok(RunEvent { state: RunState::NothingToDo, at: Utc::now(), ..now }),
             Err(error) => Ok(RunEvent { state: RunState::Failed, message: error.to_string(), at: Utc::now(), ..now }),
         }
     }

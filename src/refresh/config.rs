@@ -16,6 +16,8 @@ pub struct Config {
     pub window: Duration,
     /// When the embedded refresher runs.
     pub policy: Policy,
+    /// Whether it is kept, beside each table, why each key's row is what it is (`segue explain`): some 50 bytes a key.
+    pub explain: bool,
     /// The private memory that the embedded refresher's process may take, its counting and building included.
     pub memory_limit: ByteSize,
 }
@@ -24,7 +26,7 @@ impl Default for Config {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
         let policy = Policy::Fixed(Cadence::Every { every: 2 * day });
-        Self { window: 30 * day, policy, memory_limit: ByteSize::gib(6) }
+        Self { window: 30 * day, policy, explain: true, memory_limit: ByteSize::gib(6) }
     }
 }
 

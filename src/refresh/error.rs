@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use bytesize::ByteSize;
 
 use crate::ids::VersionId;
+use crate::inference::InferenceError;
 use crate::interactions;
 use crate::store::StoreError;
 use crate::table::BuildError;
@@ -21,6 +22,29 @@ pub enum RefreshError {
     /// The log or the counts.
     #[error(transparent)]
     Log(#[from] interactions::Error),
+    /// The language model.
+    #[error(transparent)]
+    Inference(#[from] InferenceError),
+    /// A trend of counts that know no time.
+    #[error(
+        "retrieval.similarity = \"trend\" compares two windows of the log, and counts made elsewhere have none: use \
+         \"frequency\" with --counts"
+    )]
+    TrendOfCounts,
+    /// Questions of nobody.
+    #[error(
+        "--export-batch and --import-batch exchange a language model's questions, and inference.backend = \
+         \"retrieved\" asks none: set it to \"openai-batch\""
+    )]
+    NothingToExchange,
+    /// Questions that cannot be written.
+    #[error("{path}, where the questions are to go, cannot be written: {source}")]
+    Export {
+        /// The file.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
     /// The table.
     #[error(transparent)]
     Build(#[from] BuildError),

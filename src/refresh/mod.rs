@@ -1,4 +1,4 @@
-//! The order of the steps, and when they run (Figure 2): input, count, publish.
+//! The order of the steps, and when they run (Figure 2): input, retrieve, ask, count, judge, publish.
 //!
 //! It meets the server in the store alone. `serve` runs it as a child process (see [`agent`]); `segue refresh` runs one
 //! cycle in the foreground.
@@ -13,5 +13,5 @@ mod steps;
 
 pub use config::{Config, Policy};
 pub use error::RefreshError;
-pub use pipeline::{Cycle, Outcome, Progress, Request, Settings};
+pub use pipeline::{Cycle, Exchange, Outcome, Progress, Request, Settings};
 pub use schedule::Schedule;

@@ -7,9 +7,13 @@ use std::path::PathBuf;
 use super::config::Config;
 use super::error::RefreshError;
 use super::lock::RunLock;
-use super::steps::{count, input, publish};
+use super::steps::ask::{Asked, Asking};
+use super::steps::{count, input, judge, publish};
+use crate::evaluation;
 use crate::ids::VersionId;
+use crate::inference;
 use crate::interactions::{self, ClustersConfig, Window};
+use crate::retrieval;
 use crate::store::{Note, Store, TaxonomyChange};
 use crate::table;
 
@@ -22,8 +26,14 @@ pub struct Settings {
     pub interactions: interactions::Config,
     /// The table's shape.
     pub table: table::Config,
+    /// What prompts show.
+    pub retrieval: retrieval::Config,
+    /// Who predicts.
+    pub inference: inference::Config,
     /// The window.
     pub refresh: Config,
+    /// What the table must be like to go live.
+    pub evaluation: evaluation::Config,
 }
 
 /// What one run is asked to do.
@@ -35,10 +45,24 @@ pub struct Request {
     pub window: Window,
     /// Counts made elsewhere, instead of the log: one file for each key length.
     pub counts: Vec<PathBuf>,
+    /// Whether the model's questions go through files.
+    pub exchange: Exchange,
     /// Who asks, and why; kept with the version.
     pub note: Note,
     /// Whether a new cluster set may go live.
     pub taxonomy: TaxonomyChange,
+}
+
+/// Questions written out and answers read back, so that anyone's offline runner can answer them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Exchange {
+    /// The model of the config is asked.
+    #[default]
+    None,
+    /// What is not known yet is written to the file as JSON lines of batch requests, and the run ends.
+    Export(PathBuf),
+    /// Answers are read from the file; nothing else is asked.
+    Import(PathBuf),
 }
 
 /// How a run ended that did not fail.
@@ -46,14 +70,18 @@ pub struct Request {
 pub enum Outcome {
     /// A new version is live on the channel.
     Published(VersionId),
+    /// A gate held the new version: it is in the store, and the live one stays.
+    Held(VersionId),
     /// The live version already holds what would be counted.
     NothingToDo(VersionId),
+    /// So many questions were written out.
+    Exported(u64),
 }
 
 /// What a run is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The step: input, count or publish.
+    /// The step: input, retrieve, ask, count, judge or publish.
     pub step: &'static str,
     /// Parts of the step that are done.
     pub done: u64,
@@ -77,11 +105,25 @@ impl Cycle<'_> {
     /// Runs the steps, telling `progress` of each. A failure at any point leaves the live version as it was.
     pub async fn run(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Outcome, RefreshError> {
         let _lock = RunLock::take(self.store.path())?;
-        let input = input::read(self, progress).await?;
+        let mut input = input::read(self, progress).await?;
+        let asking = Asking::of(self, &mut input)?;
         if let Some(live) = publish::unchanged(self, &input)? {
             return Ok(Outcome::NothingToDo(live));
         }
-        let draft = count::into_table(self, &input, progress).await?;
-        publish::publish(self, draft, progress).map(Outcome::Published)
+        let answered = match asking {
+            None => None,
+            Some(asking) => match asking.all(self, &input, progress).await? {
+                Asked::Exported(questions) => return Ok(Outcome::Exported(questions)),
+                Asked::Answered(answered) => Some(answered),
+            },
+        };
+        let unanswered = answered.as_ref().map_or(0, |answered| answered.run.unanswered());
+        if unanswered > 0 {
+            // Another run of the same log goes on where this one stopped.
+            input.lineage.settings.insert("inference.unanswered".into(), unanswered.to_string());
+        }
+        let draft = count::into_table(self, &input, answered.as_deref(), progress).await?;
+        let verdict = judge::judge(self, &input, &draft, answered.as_deref(), progress).await?;
+        publish::publish(self, draft, &verdict, progress)
     }
 }

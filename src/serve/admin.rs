@@ -8,7 +8,7 @@ use super::refresh::{RefreshAction, RefreshControl};
 use super::server::Backend;
 use crate::ids::{ClusterId, VersionId};
 use crate::store::live::{Live, Reloader};
-use crate::store::{Channel, Manifest, Note, Store, StoreError, TaxonomyChange};
+use crate::store::{Channel, Explanation, Judgement, Manifest, Note, State, Store, StoreError, TaxonomyChange};
 
 /// Versions listed where no limit is given, and the most that are.
 const LISTED: (usize, usize) = (100, 1000);
@@ -25,10 +25,24 @@ pub(super) struct Admin {
     channel: String,
 }
 
-/// A version, and the channels that point at it.
+/// A version, the channels that point at it, and its judgements, oldest first.
 pub(super) struct Version {
     pub(super) manifest: Manifest,
     pub(super) channels: Vec<String>,
+    pub(super) judgements: Vec<Judgement>,
+}
+
+impl Version {
+    /// What the last judgement says.
+    pub(super) fn state(&self) -> State {
+        self.judgements.last().map_or(State::Unjudged, |judgement| judgement.state)
+    }
+}
+
+/// Why a version predicts what it predicts.
+pub(super) struct Explained {
+    pub(super) version: VersionId,
+    pub(super) explanation: Explanation,
 }
 
 /// What a reload led to.
@@ -88,6 +102,36 @@ impl Admin {
     /// Back to `to`, or to where the channel was before.
     pub(super) async fn rollback(&self, name: &str, to: Option<VersionId>, note: Note) -> Result<Channel, ServeError> {
         self.moved(name, move |store, name| store.rollback(name, to, &note)).await
+    }
+
+    pub(super) async fn approve(&self, version: VersionId, note: Note) -> Result<Version, ServeError> {
+        self.blocking(move |store| store.approve(version, &note)).await?;
+        // Channels may point at it already, and have waited.
+        self.reloader.reload().await;
+        self.version(version).await
+    }
+
+    pub(super) async fn reject(&self, version: VersionId, note: Note) -> Result<Version, ServeError> {
+        self.blocking(move |store| store.reject(version, &note)).await?;
+        self.version(version).await
+    }
+
+    /// Why `history` is answered as it is by `version`, or by what the channel points at.
+    pub(super) async fn explain(
+        &self,
+        version: Option<VersionId>,
+        name: &str,
+        history: Vec<ClusterId>,
+    ) -> Result<Explained, ServeError> {
+        let name = self.named(name);
+        let (version, found) = self
+            .blocking(move |store| {
+                let version = version.map_or_else(|| Ok(channel(store, &name)?.version), Ok)?;
+                Ok((version, store.explain(version, &history)?))
+            })
+            .await?;
+        let explanation = found.ok_or(ServeError::NeverSeen { version })?;
+        Ok(Explained { version, explanation })
     }
 
     pub(super) async fn set_blocklist(
@@ -187,7 +231,7 @@ fn describe(
     channels: &BTreeMap<VersionId, Vec<String>>,
 ) -> Result<Version, StoreError> {
     let channels = channels.get(&version).cloned().unwrap_or_default();
-    Ok(Version { manifest: store.manifest(version)?, channels })
+    Ok(Version { manifest: store.manifest(version)?, channels, judgements: store.judgements(version)? })
 }
 
 fn channels_by_version(store: &Store) -> Result<BTreeMap<VersionId, Vec<String>>, StoreError> {

@@ -108,6 +108,8 @@ pub(super) enum ServeError {
     Store(#[from] StoreError),
     #[error("cluster {cluster} is not in the taxonomy of {version}, which is live: GET /v1/clusters lists them")]
     UnknownCluster { cluster: ClusterId, version: VersionId },
+    #[error("{version} has no key for this history: it is answered from popular")]
+    NeverSeen { version: VersionId },
     #[error("channel `{channel}` points at {version} now, but this server could not take it: {why}")]
     NotLive { channel: String, version: VersionId, why: String },
     #[error("this server runs no refresher: run `segue refresh`, or start the server with one")]
@@ -191,6 +193,7 @@ impl ServeError {
             Self::Draining => Kind::later("draining", "Shutting down"),
             Self::Store(error) => store_kind(error),
             Self::UnknownCluster { .. } => Kind::invalid("unknown_cluster", "No such cluster"),
+            Self::NeverSeen { .. } => Kind::missing("never_seen", "No such key"),
             Self::NotLive { .. } => Kind::internal("not_live", "Not taken live"),
             Self::NoRefresher => Kind::conflict("no_refresher", "No refresher"),
             Self::NoRefreshUnderWay => Kind::conflict("no_refresh_under_way", "No refresh is under way"),
@@ -219,6 +222,8 @@ impl ServeError {
             Self::Malformed { field, .. } => field.clone(),
             Self::UnknownCluster { .. } => "clusters".into(),
             Self::Store(StoreError::NoteTooLong { field, .. }) => (*field).into(),
+            Self::Store(StoreError::NoReason { .. }) => "why".into(),
+            Self::NeverSeen { .. } => "history".into(),
             Self::Store(StoreError::NoVersion { .. } | StoreError::NeverThere { .. }) => "version".into(),
             Self::Store(StoreError::NoChannel { .. } | StoreError::ChannelName { .. }) => "channel".into(),
             _ => String::new(),
@@ -235,10 +240,18 @@ fn store_kind(error: &StoreError) -> Kind {
         StoreError::Taxonomy { .. } => Kind::conflict("taxonomy_change", "Another taxonomy"),
         StoreError::NothingBefore { .. } => Kind::conflict("nothing_before", "Nothing to roll back to"),
         StoreError::NeverThere { .. } => Kind::conflict("never_there", "The channel was never there"),
+        StoreError::NotAdmitted { .. } => Kind::conflict("not_admitted", "Neither passed nor approved"),
+        StoreError::NoReason { .. } => Kind::invalid("no_reason", "A reason is missing"),
+        StoreError::Live { .. } => Kind::conflict("version_is_live", "A channel points at the version"),
+        StoreError::NoExplanations { .. } => {
+            Kind::new("no_explanations", "The version has no explanations", Code::Unimplemented, 501)
+        }
         StoreError::Table { .. } | StoreError::Exchanged { .. } => {
             Kind::conflict("damaged_table", "The table is damaged")
         }
-        StoreError::Config { .. } | StoreError::Io { .. } => Kind::internal("store_failed", "The store failed"),
+        StoreError::Config { .. } | StoreError::Io { .. } | StoreError::Explanation { .. } => {
+            Kind::internal("store_failed", "The store failed")
+        }
         StoreError::Foreign { .. } | StoreError::Damaged { .. } => {
             Kind::internal("damaged_store", "The store is damaged")
         }

@@ -63,7 +63,7 @@ impl Lookups {
     /// Answers all questions, in order, from the same state of the channels, or fails for all of them.
     pub(super) fn batch<'q>(
         &self,
-        questions: impl ExactSizeIterator<Item = Question<'q>> + Clone,
+        questions: impl ExactSizeIterator<Item = Question<'q>>,
         mut take: impl FnMut(VersionId, Answer<'_>),
     ) -> Result<(), ServeError> {
         if questions.len() > self.max_batch {
@@ -84,20 +84,20 @@ impl Lookups {
     fn runs<'q>(
         &self,
         channels: &LiveChannels,
-        mut questions: impl Iterator<Item = Question<'q>> + Clone,
+        questions: impl Iterator<Item = Question<'q>>,
         scratch: &mut Scratch,
         take: &mut impl FnMut(VersionId, Answer<'_>),
     ) -> Result<(), ServeError> {
+        let mut questions = questions.peekable();
         let mut index = 0;
-        while let Some(Question { channel, .. }) = questions.clone().next() {
+        while let Some(&Question { channel, .. }) = questions.peek() {
             let in_batch = |index, error| ServeError::InBatch { index, error: Box::new(error) };
             let snapshot = self.snapshot(channels, channel).map_err(|error| in_batch(index, error))?;
-            let run = questions.clone().take_while(|question| question.channel == channel);
+            let run = std::iter::from_fn(|| questions.next_if(|question| question.channel == channel));
             let queries = run.map(|question| question.query);
             lookup::lookup_batch(&snapshot.table, self.rules(snapshot), queries, scratch, |answer| {
                 take(snapshot.version, answer.map_err(|error| in_batch(index, error.into()))?);
                 index += 1;
-                questions.next();
                 Ok::<_, ServeError>(())
             })?;
         }

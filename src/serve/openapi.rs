@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use utoipa::OpenApi;
 
-use super::http::{admin, lookup, ops};
+use super::http::{admin, judging, lookup, ops};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,6 +30,9 @@ use super::http::{admin, lookup, ops};
         admin::publish,
         admin::rollback,
         admin::set_blocklist,
+        judging::approve,
+        judging::reject,
+        judging::explain,
         admin::reload,
         admin::refresh_state,
         admin::refresh,
@@ -66,7 +69,7 @@ mod tests {
         let described: BTreeSet<&str> = json["paths"].as_object().unwrap().keys().map(String::as_str).collect();
         let routes: Vec<String> = paths().into_iter().chain(admin_paths()).collect();
         for path in &described {
-            // The verbs behind a channel's name share one route.
+            // The verbs behind a channel's name, and behind a version's number, share one route.
             let route = path.split_once("}:").map_or_else(|| path.to_string(), |(name, _)| format!("{name}}}"));
             assert!(routes.contains(&route), "{path} is described and not served");
         }
@@ -75,6 +78,9 @@ mod tests {
         }
         for verb in ["publish", "rollback", "blocklist"] {
             assert!(described.contains(format!("/admin/v1/channels/{{name}}:{verb}").as_str()), "{verb}");
+        }
+        for verb in ["approve", "reject"] {
+            assert!(described.contains(format!("/admin/v1/versions/{{version}}:{verb}").as_str()), "{verb}");
         }
     }
 

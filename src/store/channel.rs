@@ -117,7 +117,7 @@ impl Store {
         Ok(Channel::of(name, self.moves(name)?))
     }
 
-    /// Points a channel at a version, which is opened and verified first. Its blocklist stays.
+    /// Points a channel at a version that may go live, which is opened and verified first. Its blocklist stays.
     ///
     /// Publishing where the channel is already is a move like others, but not a step that a rollback would undo.
     pub fn publish(
@@ -168,6 +168,7 @@ impl Store {
             let moves = self.moves(name)?;
             let (action, version, blocklist) = decide(&moves)?;
             if action != Action::Blocklist && proven != Some(version) {
+                self.admit(version)?;
                 self.prove(version)?;
                 proven = Some(version);
             }

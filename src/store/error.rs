@@ -3,7 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::ids::VersionId;
+use super::judgement::State;
+use crate::ids::{ClusterId, VersionId};
 use crate::table::VerifyError;
 use crate::taxonomy::TaxonomyHash;
 
@@ -116,6 +117,48 @@ pub enum StoreError {
         /// The taxonomy of that version.
         hash: TaxonomyHash,
     },
+    /// A version that carries neither a passing report nor an approval.
+    #[error("{version} {}", not_admitted(*version, *state, why))]
+    NotAdmitted {
+        /// The version.
+        version: VersionId,
+        /// Its state: unjudged, held or rejected.
+        state: State,
+        /// What its last judgement says.
+        why: String,
+    },
+    /// A judgement by hand that nobody will understand later.
+    #[error("{version} is not {state} without a reason: say why")]
+    NoReason {
+        /// The version.
+        version: VersionId,
+        /// What it was to become.
+        state: State,
+    },
+    /// A rejection of what is live.
+    #[error(
+        "channel `{channel}` points at {version}: roll it back, or publish another version, and then reject this one"
+    )]
+    Live {
+        /// The version.
+        version: VersionId,
+        /// The channel.
+        channel: String,
+    },
+    /// A version that was made without explanations.
+    #[error("{version} has no explanations beside its table: it was made without them (refresh.explain)")]
+    NoExplanations {
+        /// The version.
+        version: VersionId,
+    },
+    /// An explanation that cannot be kept.
+    #[error("the explanation of {key:?} {problem}")]
+    Explanation {
+        /// The key.
+        key: Vec<ClusterId>,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
     /// A rollback from a channel's first version.
     #[error("channel `{channel}` is at {version} and pointed to nothing before it: publish another version instead")]
     NothingBefore {
@@ -132,6 +175,17 @@ pub enum StoreError {
         /// The version asked for.
         version: VersionId,
     },
+}
+
+fn not_admitted(version: VersionId, state: State, why: &str) -> String {
+    let again = format!("`segue versions approve {version} --why ...` lets it go live");
+    match state {
+        State::Held => format!("is held by its gates ({why}): `segue versions show {version}` tells more; {again}"),
+        State::Rejected => format!("was rejected ({why}): {again} after all"),
+        State::Unjudged | State::Passed | State::Approved => format!(
+            "carries neither a passing report nor an approval: {again}, store.admit = \"any\" takes every version"
+        ),
+    }
 }
 
 /// Names the operation and the path of an I/O error.

@@ -3,6 +3,8 @@
 //!
 //! ```text
 //! <store>/versions/<n>/table.segue, manifest.json, ...   immutable; n only grows
+//! <store>/versions/<n>/judgements/<seq>.json             one file a judgement; the last says whether it may go live
+//! <store>/versions/<n>/explain.segue                     why each key's row is what it is, where that was kept
 //! <store>/channels/<name>/<seq>.json                     one file a move; the highest is where the channel points
 //! <store>/drafts/...                                     private to who works there; swept by gc once that has died
 //! <store>/lock                                           held shared by who adds or moves, alone by gc
@@ -18,11 +20,14 @@ mod channel;
 mod draft;
 mod durable;
 mod error;
+mod explain;
 mod gc;
 mod history;
+mod judgement;
 pub mod live;
 mod manifest;
 mod mapping;
+mod numbered;
 mod private;
 pub mod run;
 mod version;
@@ -35,6 +40,8 @@ use serde::{Deserialize, Serialize};
 pub use channel::{Action, Channel, MAX_NOTE, Move, Note, TaxonomyChange};
 pub use draft::Draft;
 pub use error::StoreError;
+pub use explain::{ExplainWriter, Explanation, Successor};
+pub use judgement::{Admit, Finding, Judgement, State};
 pub use manifest::{Manifest, Provenance};
 pub use mapping::Mapping;
 
@@ -49,11 +56,13 @@ pub struct Config {
     /// What gc keeps beside the versions in use: so many of the newest, and so many steps of rollback in each channel.
     /// At least 1.
     pub keep: usize,
+    /// Which versions channels may point at, and servers take.
+    pub admit: Admit,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { path: "segue-store".into(), keep: 10 }
+        Self { path: "segue-store".into(), keep: 10, admit: Admit::default() }
     }
 }
 
@@ -64,13 +73,14 @@ impl Default for Config {
 pub struct Store {
     root: Arc<Path>,
     keep: usize,
+    admit: Admit,
 }
 
 impl Store {
     /// Opens a store, making its folders where they are missing. A store that exists may be read-only.
     pub fn open(config: &Config) -> Result<Self, StoreError> {
         let refused = |field, value, remedy| Err(StoreError::Config { field, value, remedy });
-        let Config { path, keep } = config;
+        let Config { path, keep, admit } = config;
         if path.contains("://") {
             return refused("path", path.clone(), "this build keeps stores in directories only; name a directory");
         }
@@ -80,7 +90,7 @@ impl Store {
         if *keep == 0 {
             return refused("keep", keep.to_string(), "the newest version is always kept; use 1 or more");
         }
-        let store = Self { root: Path::new(path).into(), keep: *keep };
+        let store = Self { root: Path::new(path).into(), keep: *keep, admit: *admit };
         for folder in [store.versions_dir(), store.channels_dir(), store.drafts_dir()] {
             std::fs::create_dir_all(&folder).map_err(failed("making the folder", &folder))?;
         }

@@ -16,6 +16,8 @@ pub enum RunState {
     Running,
     /// A version was published.
     Published,
+    /// A gate held the new version; the live one stays.
+    Held,
     /// The inputs are those of the live version.
     NothingToDo,
     /// A step failed; the live version stays.
@@ -44,7 +46,7 @@ pub struct RunEvent {
     pub total: u64,
     /// For people: what was found, or what went wrong and what to do about it.
     pub message: String,
-    /// The version published, once there is one.
+    /// The version published or held, once there is one.
     pub version: Option<VersionId>,
     /// When the next scheduled run begins.
     pub next: Option<DateTime<Utc>>,

@@ -19,6 +19,14 @@ use crate::table::Table;
 pub(super) const TABLE_FILE: &str = "table.segue";
 const MANIFEST_FILE: &str = "manifest.json";
 
+impl Draft {
+    /// A private copy of the draft's table as it stands, shown to be whole.
+    pub fn open(&self) -> Result<Table<Mapping>, StoreError> {
+        let drafts = self.path().parent().unwrap_or(self.path());
+        verified_copy(&self.path().join(TABLE_FILE), drafts)
+    }
+}
+
 impl Store {
     /// Makes a version of a draft: verifies its table, makes every file durable and claims the next number.
     pub fn add(&self, draft: Draft, provenance: Provenance) -> Result<Manifest, StoreError> {

@@ -4,7 +4,7 @@ use super::archive::{self, Contents};
 use super::error::OpenError;
 use super::format::{self, Header, LINE, SectionEntry};
 use super::lineage::Lineage;
-use super::prefetch::prefetch;
+use super::place::Row;
 use super::row::{Entry, Layout};
 use crate::ids::ClusterId;
 use crate::taxonomy::Taxonomy;
@@ -23,7 +23,7 @@ pub struct Table<B> {
     contents: Contents,
     index: ClusterIndex,
     /// Bits that one dense index takes in a key.
-    index_bits: u32,
+    pub(super) index_bits: u32,
     checksum: u64,
 }
 
@@ -110,7 +110,7 @@ impl<B: AsRef<[u8]>> Table<B> {
     /// On an index of no cluster.
     #[inline]
     pub fn cluster_id(&self, index: u32) -> ClusterId {
-        self.contents.taxonomy.clusters()[index as usize].id
+        ClusterId(self.index.ids[index as usize])
     }
 
     /// Clusters by popularity, the most popular first (their scores are shares of sequences).
@@ -119,41 +119,10 @@ impl<B: AsRef<[u8]>> Table<B> {
         &self.contents.popular
     }
 
-    /// Begins to read the row of a key, so that a [`find`](Self::find) soon after waits less, or not at all.
-    #[inline]
-    pub fn prefetch(&self, key: &[u32]) {
-        if let Some(place) = self.place(key) {
-            prefetch(place.slots, place.at);
-            prefetch(place.slots, place.at + self.layout.stride);
-        }
-    }
-
     /// The row of a key of 1 to k dense indices, oldest first.
     #[inline]
     pub fn find(&self, key: &[u32]) -> Option<Row<'_>> {
-        let Place { slots, packed, hash, at } = self.place(key)?;
-        // Slots are in order of hash, so the first larger one ends the search.
-        for slot in slots.get(at..)?.chunks_exact(self.layout.stride) {
-            let found = self.layout.key(slot);
-            // An empty slot's key reads as 0, which is a key too.
-            let is_it = found == packed;
-            if is_it && !self.layout.is_empty(slot) {
-                return Some(Row { slot, layout: self.layout, clusters: self.header.clusters });
-            }
-            if is_it || self.layout.is_empty(slot) || format::hash(found) > hash {
-                return None;
-            }
-        }
-        None
-    }
-
-    #[inline]
-    fn place(&self, key: &[u32]) -> Option<Place<'_>> {
-        let section = self.rows.get(key.len().checked_sub(1)?)?;
-        let packed = format::pack(key, self.index_bits);
-        let hash = format::hash(packed);
-        let at = format::home(hash, section.homes) as usize * self.layout.stride;
-        Some(Place { slots: self::section(self.bytes.as_ref(), section), packed, hash, at })
+        self.row(&self.place(key)?)
     }
 
     /// Every stored key of `key_len` clusters with its row, in the file's order.
@@ -164,35 +133,8 @@ impl<B: AsRef<[u8]>> Table<B> {
         slots.chunks_exact(self.layout.stride).filter(|slot| !self.layout.is_empty(slot)).filter_map(move |slot| {
             let (indices, _) = format::unpack(self.layout.key(slot), key_len, self.index_bits);
             let key = indices[..key_len].iter().map(|&index| Some(clusters.get(index as usize)?.id));
-            Some((key.collect::<Option<_>>()?, Row { slot, layout: self.layout, clusters: self.header.clusters }))
+            Some((key.collect::<Option<_>>()?, Row::new(slot, self.layout, self.header.clusters)))
         })
-    }
-}
-
-/// Where the search for a key begins.
-struct Place<'t> {
-    slots: &'t [u8],
-    packed: u128,
-    hash: u64,
-    /// The first byte of the key's home.
-    at: usize,
-}
-
-/// One key's candidates, read in place.
-#[derive(Clone, Copy, Debug)]
-pub struct Row<'t> {
-    slot: &'t [u8],
-    layout: Layout,
-    clusters: u32,
-}
-
-impl<'t> Row<'t> {
-    /// Best first.
-    #[inline]
-    pub fn entries(self) -> impl Iterator<Item = Entry> + 't {
-        let entries = (0..self.layout.width).map_while(move |at| self.layout.entry(self.slot, at));
-        // A verified table never has one out of range; an unverified one must not lead a reader astray.
-        entries.filter(move |entry| entry.index < self.clusters)
     }
 }
 
@@ -210,11 +152,13 @@ pub(super) fn prove(bytes: &[u8], entry: &SectionEntry) -> Result<(), OpenError>
     Err(OpenError::Checksum { part: format::section_name(entry.key_len), stated: entry.checksum, found })
 }
 
-/// From ids to dense indices. Ids that are nearly dense, as they mostly are, take one array read.
+/// From ids to dense indices and back.
 #[derive(Debug)]
-enum ClusterIndex {
-    Direct(Box<[u32]>),
-    Sorted(Box<[u32]>),
+struct ClusterIndex {
+    /// By index, ascending.
+    ids: Box<[u32]>,
+    /// By id, where ids are nearly dense, as they mostly are: one read of an array instead of a search.
+    indices: Option<Box<[u32]>>,
 }
 
 /// Marks an id of no cluster.
@@ -222,23 +166,24 @@ const ABSENT: u32 = u32::MAX;
 
 impl ClusterIndex {
     fn new(taxonomy: &Taxonomy) -> Self {
-        let clusters = taxonomy.clusters();
-        let highest = clusters.last().map_or(0, |cluster| cluster.id.0 as usize);
-        if highest > 8 * clusters.len() + LINE {
-            return Self::Sorted(clusters.iter().map(|cluster| cluster.id.0).collect());
-        }
-        let mut direct = vec![ABSENT; highest + 1];
-        for (index, cluster) in clusters.iter().enumerate() {
-            direct[cluster.id.0 as usize] = index as u32;
-        }
-        Self::Direct(direct.into())
+        let ids: Box<[u32]> = taxonomy.clusters().iter().map(|cluster| cluster.id.0).collect();
+        let highest = ids.last().map_or(0, |&id| id as usize);
+        let nearly_dense = highest <= 8 * ids.len() + LINE;
+        let indices = nearly_dense.then(|| {
+            let mut indices = vec![ABSENT; highest + 1];
+            for (index, &id) in ids.iter().enumerate() {
+                indices[id as usize] = index as u32;
+            }
+            indices.into()
+        });
+        Self { ids, indices }
     }
 
     #[inline]
     fn get(&self, id: u32) -> Option<u32> {
-        match self {
-            Self::Direct(indices) => indices.get(id as usize).copied().filter(|&index| index != ABSENT),
-            Self::Sorted(ids) => ids.binary_search(&id).ok().map(|index| index as u32),
+        match &self.indices {
+            Some(indices) => indices.get(id as usize).copied().filter(|&index| index != ABSENT),
+            None => self.ids.binary_search(&id).ok().map(|index| index as u32),
         }
     }
 }

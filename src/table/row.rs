@@ -1,10 +1,13 @@
 //! A slot's fields, and how they lie in its bytes.
 
+use serde::{Deserialize, Serialize};
+
 use super::format;
 use crate::ids::ClusterId;
 
 /// Where a prediction comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Source {
     /// A language model's answer (section 2.3).
@@ -16,6 +19,15 @@ pub enum Source {
 }
 
 impl Source {
+    /// As it is written in files and shown to people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Llm => "llm",
+            Source::Retrieved => "retrieved",
+            Source::Popular => "popular",
+        }
+    }
+
     pub(super) fn from_byte(byte: u8) -> Option<Self> {
         match byte {
             1 => Some(Source::Llm),
@@ -27,12 +39,18 @@ impl Source {
 }
 
 /// A score of 0 to 1 in steps of 1/65535. Scores of different sources do not compare.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Score(pub u16);
 
 impl Score {
     /// The highest score.
     pub const ONE: Score = Score(u16::MAX);
+
+    /// A probability, to the nearest step; what is no number is 0.
+    pub fn of(probability: f64) -> Self {
+        Score((probability.clamp(0.0, 1.0) * f64::from(u16::MAX)).round() as u16)
+    }
 
     /// `part` of `whole`, to the nearest step; 0 of 0 is 0, and no share exceeds 1.
     pub fn share(part: u64, whole: u64) -> Self {
@@ -49,7 +67,7 @@ impl From<Score> for f32 {
 }
 
 /// One prediction of a row, by cluster id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// The predicted cluster.
     pub cluster: ClusterId,

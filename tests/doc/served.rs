@@ -18,6 +18,7 @@ fn store(dir: &std::path::Path) -> Result<segue::store::Store, Box<dyn std::erro
     let provenance = segue::store::Provenance { creator: "ada".into(), reason: "an example".into(), parent: None };
     let version = store.add(draft, provenance)?.version;
     let note = segue::store::Note { who: "ada".into(), why: "an example".into() };
+    store.approve(version, &note)?;
     store.publish("main", version, &note, segue::store::TaxonomyChange::Refused)?;
     Ok(store)
 }

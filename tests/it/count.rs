@@ -3,6 +3,7 @@
 mod bad;
 mod edges;
 mod files;
+mod held_out;
 mod known;
 mod model;
 mod same;

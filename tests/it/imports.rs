@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may import.
-const ALLOWED: [(&str, &[&str]); 20] = [
+const ALLOWED: [(&str, &[&str]); 21] = [
     ("files", &[]),
     ("ids", &[]),
     ("proto", &[]),
@@ -17,12 +17,27 @@ const ALLOWED: [(&str, &[&str]); 20] = [
     ("lookup", &["ids", "taxonomy", "table"]),
     ("store", &["files", "ids", "taxonomy", "table", "lookup"]),
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
+    ("evaluation", &["ids", "table", "interactions"]),
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
     ("serve", &["ids", "proto", "taxonomy", "table", "lookup", "store"]),
-    ("refresh", &["ids", "taxonomy", "table", "interactions", "store", "retrieval", "inference"]),
+    (
+        "refresh",
+        &["ids", "taxonomy", "table", "interactions", "lookup", "store", "retrieval", "evaluation", "inference"],
+    ),
     (
         "config",
-        &["inference", "interactions", "refresh", "retrieval", "serve", "simulate", "store", "table", "telemetry"],
+        &[
+            "evaluation",
+            "inference",
+            "interactions",
+            "refresh",
+            "retrieval",
+            "serve",
+            "simulate",
+            "store",
+            "table",
+            "telemetry",
+        ],
     ),
     ("app", &["config", "ids", "refresh", "serve", "store", "telemetry"]),
     ("cli", &["*"]),

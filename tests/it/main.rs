@@ -9,7 +9,11 @@ mod conformance;
 mod count;
 #[cfg(feature = "embedded")]
 mod embedded;
+#[cfg(feature = "refresher")]
+mod evaluation;
 mod imports;
+#[cfg(feature = "refresher")]
+mod inference;
 mod lookup;
 #[cfg(feature = "refresher")]
 mod process;

@@ -2,7 +2,9 @@
 
 mod channels;
 mod crash;
+mod explain;
 mod fixture;
+mod judgements;
 mod limits;
 mod live;
 mod snapshot;

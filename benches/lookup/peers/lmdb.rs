@@ -27,14 +27,14 @@ impl Peer for Lmdb<'_> {
 }
 
 /// Appends in order of keys, which fills every page; then maps it and reads it once.
-pub(crate) fn with_lmdb<R>(dir: &Path, keys: &KeySet, take: impl FnOnce(&Lmdb<'_>) -> R) -> R {
+pub(crate) fn with_lmdb<R>(dir: &Path, keys: &KeySet, take: impl FnOnce(Lmdb<'_>) -> R) -> R {
     let path = prepare(dir, keys);
     let env = open(&path, keys);
     let rows = rows(&env);
     let lmdb = Lmdb { rows, transaction: env.read_txn().unwrap() };
     let read = rows.iter(&lmdb.transaction).unwrap().map(|row| u64::from(row.unwrap().1[0] > 0) | 1).sum::<u64>();
     assert_eq!(read, keys.total(), "{} holds other keys: remove it", path.display());
-    take(&lmdb)
+    take(lmdb)
 }
 
 pub(super) fn prepare(dir: &Path, keys: &KeySet) -> PathBuf {

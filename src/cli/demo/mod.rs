@@ -20,7 +20,7 @@ use crate::app::{App, asked_to_stop};
 use crate::config::{Config, Sources};
 use crate::ids::VersionId;
 use crate::interactions::Window;
-use crate::refresh::{Cycle, Request};
+use crate::refresh::{Cycle, Exchange, Outcome, Request};
 use crate::serve::Listeners;
 use crate::simulate::{self, DayWritten, Drift, Simulation};
 use crate::store::live::Live;
@@ -120,11 +120,23 @@ async fn first_version(config: &Config) -> anyhow::Result<VersionId> {
     let store = Store::open(&config.store)?;
     let note = Note { who: "demo".into(), why: "the first days".into() };
     let (channel, window) = (config.serve.channel.clone(), Window::default());
-    let request = Request { channel, window, counts: Vec::new(), note, taxonomy: TaxonomyChange::Refused };
+    let request = Request {
+        channel,
+        window,
+        counts: Vec::new(),
+        exchange: Exchange::None,
+        note,
+        taxonomy: TaxonomyChange::Refused,
+    };
     let settings = refresh::settings(config);
-    Cycle { settings: &settings, store: &store, request: &request }.run(&mut |_| {}).await?;
-    let channel = store.channel(&request.channel)?.context("the first refresh published nothing")?;
-    Ok(channel.version)
+    match (Cycle { settings: &settings, store: &store, request: &request }).run(&mut |_| {}).await? {
+        Outcome::Published(version) | Outcome::NothingToDo(version) => Ok(version),
+        Outcome::Held(version) => {
+            let why = store.judgements(version)?.pop().map_or(String::new(), |judgement| judgement.why);
+            anyhow::bail!("the first version, {version}, is held by its gates: {why}")
+        }
+        Outcome::Exported(_) => anyhow::bail!("the first refresh published nothing"),
+    }
 }
 
 fn announce(common: &Common, listeners: &Listeners) {

@@ -1,10 +1,12 @@
-//! Count: transitions stream from the log into the table, the longest keys first.
+//! Count: transitions stream from the log into the table, the longest keys first, behind what the model answered.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 
 use futures::TryStreamExt;
 
+use super::ask::Answered;
+use super::explain::Explain;
 use super::input::{Input, Source};
 use crate::ids::ClusterId;
 use crate::interactions::{CountStream, CountsFile, KeyCounts, Popular};
@@ -14,48 +16,90 @@ use crate::retrieval;
 use crate::store::Draft;
 use crate::table::{self, Candidate, Score, TableBuilder};
 
-/// Builds the whole table in a draft of the store.
+/// Builds the whole table in a draft of the store. Only keys of the full length were asked for.
 pub(in crate::refresh) async fn into_table(
     cycle: &Cycle<'_>,
     input: &Input,
+    answered: Option<&Answered>,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Draft, RefreshError> {
-    let table = &cycle.settings.table;
     let mut draft = cycle.store.draft()?;
+    let writer = cycle.settings.refresh.explain.then(|| draft.explain(cycle.settings.table.k)).transpose()?;
+    let explain = writer.map(|writer| Explain::new(writer, answered));
+    let answers = answered.map(|answered| &answered.run.answers);
+    build(&cycle.settings.table, input, answers, &mut draft, explain, progress).await?;
+    Ok(draft)
+}
+
+/// Builds the whole table in `draft`, led by the model's `answers`, and why its rows are what they are in `explain`.
+pub(super) async fn build(
+    table: &table::Config,
+    input: &Input,
+    answers: Option<&Predictions>,
+    draft: &mut Draft,
+    explain: Option<Explain<'_>>,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(), RefreshError> {
     let builder = TableBuilder::new(draft.table(), &input.taxonomy, table.shape(), table.limits())?;
-    let mut count = Count { table, builder, keys: 0 };
+    let mut count = Count { table, builder, explain, keys: 0 };
+    let none = Predictions::new();
     let total = table.k as u64 + 1;
     for key_len in (1..=table.k).rev() {
         let message = format!("keys of {key_len} ({} keys so far)", count.keys);
         progress(Progress { step: "count", done: (table.k - key_len) as u64, total, message });
-        if let Some(stream) = input.source.transitions(key_len).await? {
-            count.push_all(stream).await?;
-        }
+        let stream = input.source.transitions(key_len).await?;
+        count.push_all(stream, answers.filter(|_| key_len == table.k).unwrap_or(&none)).await?;
     }
     progress(Progress { step: "count", done: total - 1, total, message: format!("popular ({} keys)", count.keys) });
     let popular = input.source.popular().await?;
-    count.finish(input, &popular)?;
-    Ok(draft)
+    count.finish(input, &popular)
 }
+
+/// The model's answers, by key.
+pub(super) type Predictions = BTreeMap<Vec<ClusterId>, Vec<Candidate>>;
 
 /// A table in the making.
 struct Count<'c> {
     table: &'c table::Config,
     builder: TableBuilder<'c, &'c mut File>,
+    explain: Option<Explain<'c>>,
     keys: u64,
 }
 
 impl Count<'_> {
-    async fn push_all(&mut self, mut stream: CountStream) -> Result<(), RefreshError> {
-        while let Some(KeyCounts { key, next }) = stream.try_next().await? {
-            let seen: u64 = next.iter().map(|&(_, count)| count).sum();
-            let row = retrieval::by_frequency(&key, &next, self.table.width);
-            if !row.is_empty() && seen >= self.table.min_count.of(key.len()) {
-                self.builder.push(&key, &row)?;
-                self.keys += 1;
+    /// A row for every key that was counted often enough or that the model answered, in the order of keys, in which both
+    /// come.
+    async fn push_all(&mut self, stream: Option<CountStream>, answers: &Predictions) -> Result<(), RefreshError> {
+        let mut answers = answers.iter().peekable();
+        if let Some(mut stream) = stream {
+            while let Some(KeyCounts { key, next }) = stream.try_next().await? {
+                while let Some((unseen, answer)) = answers.next_if(|(answered, _)| **answered < key) {
+                    self.push(unseen, answer, Vec::new())?;
+                }
+                let answer = answers.next_if(|(answered, _)| **answered == key).map_or(&[][..], |(_, answer)| answer);
+                self.push(&key, answer, next)?;
             }
         }
-        Ok(())
+        answers.try_for_each(|(unseen, answer)| self.push(unseen, answer, Vec::new()))
+    }
+
+    fn push(
+        &mut self,
+        key: &[ClusterId],
+        answer: &[Candidate],
+        next: Vec<(ClusterId, u64)>,
+    ) -> Result<(), RefreshError> {
+        let seen: u64 = next.iter().map(|&(_, count)| count).sum();
+        let supported = seen >= self.table.min_count.of(key.len());
+        let row = retrieval::row(key, answer, if supported { &next } else { &[] }, self.table.width);
+        if !row.is_empty() {
+            self.builder.push(key, &row)?;
+            self.keys += 1;
+        }
+        match &mut self.explain {
+            Some(explain) => explain.push(key, seen, next, row, self.table.width),
+            None => Ok(()),
+        }
     }
 
     fn finish(self, input: &Input, popular: &Popular) -> Result<(), RefreshError> {
@@ -63,7 +107,7 @@ impl Count<'_> {
             return Err(input.source.without_transitions());
         }
         self.builder.finish(&input.lineage, &popular_row(popular))?;
-        Ok(())
+        self.explain.map_or(Ok(()), Explain::finish)
     }
 }
 
@@ -79,7 +123,7 @@ fn popular_row(popular: &Popular) -> Vec<Candidate> {
 
 impl Source {
     /// The counts of one key length; `None` where counts made elsewhere leave it out.
-    async fn transitions(&self, key_len: usize) -> Result<Option<CountStream>, RefreshError> {
+    pub(super) async fn transitions(&self, key_len: usize) -> Result<Option<CountStream>, RefreshError> {
         match self {
             Self::Log { log, window } => Ok(Some(log.count(key_len, window).await?)),
             Self::Counts(files) => match &files[key_len - 1] {
@@ -89,7 +133,7 @@ impl Source {
         }
     }
 
-    async fn popular(&self) -> Result<Popular, RefreshError> {
+    pub(super) async fn popular(&self) -> Result<Popular, RefreshError> {
         match self {
             Self::Log { log, window } => Ok(log.popular(window).await?),
             Self::Counts(files) => match files.iter().flatten().next() {

@@ -91,7 +91,7 @@ fn shape_lineage(settings: &Settings) -> Lineage {
     Lineage { created: chrono::Utc::now(), settings, ..Lineage::default() }
 }
 
-fn json(value: &impl serde::Serialize) -> String {
+pub(in crate::refresh) fn json(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 

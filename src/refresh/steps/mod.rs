@@ -1,5 +1,9 @@
 //! The steps of a cycle, one file each.
 
+pub(super) mod ask;
 pub(super) mod count;
+mod explain;
 pub(super) mod input;
+pub(super) mod judge;
 pub(super) mod publish;
+pub(super) mod retrieve;

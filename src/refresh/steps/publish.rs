@@ -1,9 +1,10 @@
-//! Publish: the draft becomes a version, and the channel points at it.
+//! Publish: the draft becomes a version, and the channel points at it, unless a gate holds it.
 
 use super::input::Input;
+use crate::evaluation::Verdict;
 use crate::ids::VersionId;
 use crate::refresh::error::RefreshError;
-use crate::refresh::pipeline::{Cycle, Progress};
+use crate::refresh::pipeline::{Cycle, Outcome, Progress};
 use crate::store::{Draft, Provenance, TaxonomyChange};
 
 /// The live version, where a table from this input would say nothing new. Refuses another taxonomy now rather than
@@ -25,16 +26,21 @@ pub(in crate::refresh) fn unchanged(cycle: &Cycle<'_>, input: &Input) -> Result<
 pub(in crate::refresh) fn publish(
     cycle: &Cycle<'_>,
     draft: Draft,
+    verdict: &Verdict,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<VersionId, RefreshError> {
+) -> Result<Outcome, RefreshError> {
     let request = cycle.request;
     let mut tell = |done, message| progress(Progress { step: "publish", done, total: 2, message });
     tell(0, "verifying the table".into());
     let parent = cycle.store.channel(&request.channel)?.map(|channel| channel.version);
     let provenance = Provenance { creator: request.note.who.clone(), reason: request.note.why.clone(), parent };
-    let manifest = cycle.store.add(draft, provenance)?;
-    tell(1, format!("pointing {} at {}", request.channel, manifest.version));
-    cycle.store.publish(&request.channel, manifest.version, &request.note, request.taxonomy)?;
-    tell(2, format!("{} is live on {}", manifest.version, request.channel));
-    Ok(manifest.version)
+    let version = cycle.store.add(draft, provenance)?.version;
+    if verdict.holds() {
+        tell(2, format!("{version} is held: {}", verdict.reasons()));
+        return Ok(Outcome::Held(version));
+    }
+    tell(1, format!("pointing {} at {version}", request.channel));
+    cycle.store.publish(&request.channel, version, &request.note, request.taxonomy)?;
+    tell(2, format!("{version} is live on {}", request.channel));
+    Ok(Outcome::Published(version))
 }

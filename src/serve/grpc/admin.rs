@@ -50,6 +50,23 @@ impl AdminService for AdminFace {
         Ok(Response::new(self.0.rollback(&channel, to, Note { who, why }).await?.into()))
     }
 
+    async fn approve(&self, request: Request<ApproveRequest>) -> Result<Response<Version>, Status> {
+        let ApproveRequest { version, who, why } = request.into_inner();
+        Ok(Response::new(self.0.approve(VersionId(version), Note { who, why }).await?.into()))
+    }
+
+    async fn reject(&self, request: Request<RejectRequest>) -> Result<Response<Version>, Status> {
+        let RejectRequest { version, who, why } = request.into_inner();
+        Ok(Response::new(self.0.reject(VersionId(version), Note { who, why }).await?.into()))
+    }
+
+    async fn explain(&self, request: Request<ExplainRequest>) -> Result<Response<Explanation>, Status> {
+        let ExplainRequest { version, channel, history } = request.into_inner();
+        let version = (version != 0).then_some(VersionId(version));
+        let history = history.into_iter().map(ClusterId).collect();
+        Ok(Response::new(self.0.explain(version, &channel, history).await?.into()))
+    }
+
     async fn set_blocklist(&self, request: Request<SetBlocklistRequest>) -> Result<Response<Channel>, Status> {
         let SetBlocklistRequest { channel, clusters, who, why } = request.into_inner();
         let clusters = clusters.into_iter().map(ClusterId).collect();

@@ -3,15 +3,20 @@
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 
+use crate::ids::ClusterId;
 use crate::proto::refresh_event::State;
-use crate::proto::{Channel, Move, RefreshEvent, Version};
+use crate::proto::{
+    Channel, Explanation, Finding, Judgement, Move, Prediction, RefreshEvent, Source, Successor, Version,
+};
 use crate::serve::admin;
 use crate::store::run::{RunEvent, RunState};
 use crate::store::{self, Action};
+use crate::table::{self, Candidate};
 
 impl From<admin::Version> for Version {
     fn from(version: admin::Version) -> Self {
-        let admin::Version { manifest, channels } = version;
+        let state = version.state().to_string();
+        let admin::Version { manifest, channels, judgements } = version;
         Self {
             version: manifest.version.0,
             created: Some(timestamp(manifest.created)),
@@ -26,7 +31,58 @@ impl From<admin::Version> for Version {
             reason: manifest.reason,
             checksum: manifest.checksum,
             keys: manifest.keys,
+            state,
+            judgements: judgements.into_iter().map(Judgement::from).collect(),
         }
+    }
+}
+
+impl From<store::Judgement> for Judgement {
+    fn from(judgement: store::Judgement) -> Self {
+        let finding = |store::Finding { gate, outcome, says }: store::Finding| Finding { gate, outcome, says };
+        let report = judgement.report;
+        Self {
+            state: judgement.state.to_string(),
+            who: judgement.who,
+            at: Some(timestamp(judgement.at)),
+            why: judgement.why,
+            findings: judgement.findings.into_iter().map(finding).collect(),
+            report_json: if report.is_null() { String::new() } else { report.to_string() },
+        }
+    }
+}
+
+impl From<admin::Explained> for Explanation {
+    fn from(explained: admin::Explained) -> Self {
+        let admin::Explained { version, explanation: why } = explained;
+        let ids = |clusters: &[ClusterId]| clusters.iter().map(|cluster| cluster.0).collect();
+        let successor = |one: &store::Successor| Successor { cluster: one.cluster.0, count: one.count };
+        let level = why.key.len() as u32;
+        let predicted = |one: &Candidate| Prediction {
+            cluster: one.cluster.0,
+            score: one.score.into(),
+            source: source(one.source).into(),
+            level,
+        };
+        Self {
+            version: version.0,
+            key: ids(&why.key),
+            seen: why.seen,
+            successors: why.successors.iter().map(successor).collect(),
+            retrieved: ids(&why.retrieved),
+            prompt: why.prompt.unwrap_or_default(),
+            answer: why.answer.unwrap_or_default(),
+            parsed: why.parsed.unwrap_or_default(),
+            row: why.row.iter().map(predicted).collect(),
+        }
+    }
+}
+
+fn source(source: table::Source) -> Source {
+    match source {
+        table::Source::Llm => Source::Llm,
+        table::Source::Retrieved => Source::Retrieved,
+        table::Source::Popular => Source::Popular,
     }
 }
 
@@ -80,6 +136,7 @@ fn state(state: RunState) -> State {
         RunState::Idle => State::Idle,
         RunState::Running => State::Running,
         RunState::Published => State::Published,
+        RunState::Held => State::Held,
         RunState::NothingToDo => State::NothingToDo,
         RunState::Failed => State::Failed,
         RunState::Cancelled => State::Cancelled,

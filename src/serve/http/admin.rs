@@ -6,6 +6,7 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use tokio_stream::{Stream, StreamExt};
 
 use super::AdminHttp;
+use super::judging::numbered;
 use super::payload::{Params, Payload, read};
 use crate::ids::{ClusterId, VersionId};
 use crate::serve::admin::Admin;
@@ -36,10 +37,7 @@ pub(in crate::serve) async fn version(
     State(http): State<AdminHttp>,
     Path(version): Path<String>,
 ) -> Result<Json<Version>, ServeError> {
-    let version = version.parse::<VersionId>();
-    let version =
-        version.map_err(|error| ServeError::Malformed { field: "version".into(), problem: error.to_string() })?;
-    Ok(Json(http.admin.version(version).await?.into()))
+    Ok(Json(http.admin.version(numbered(&version)?).await?.into()))
 }
 
 /// Lists channels.
@@ -83,7 +81,7 @@ pub(in crate::serve) async fn change(
     params(("name" = String, Path)), responses(
     (status = 200, body = Channel),
     (status = 404, description = "No such version", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "Another taxonomy", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Another taxonomy, or neither passed nor approved", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn publish(admin: &Admin, name: &str, request: PublishRequest) -> Result<Json<Channel>, ServeError> {
     let PublishRequest { version, allow_taxonomy_change, who, why } = request;

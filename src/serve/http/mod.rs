@@ -1,6 +1,7 @@
 //! The HTTP face: the same contract as JSON, and what machines watch.
 
 pub(super) mod admin;
+pub(super) mod judging;
 pub(super) mod lookup;
 pub(super) mod ops;
 mod payload;
@@ -76,10 +77,12 @@ fn ops_routes() -> [(&'static str, MethodRouter<Http>); 4] {
 }
 
 /// Everything served on the admin port as JSON.
-fn admin_routes() -> [(&'static str, MethodRouter<AdminHttp>); 8] {
+fn admin_routes() -> [(&'static str, MethodRouter<AdminHttp>); 9] {
     [
         ("/admin/v1/versions", get(admin::versions)),
-        ("/admin/v1/versions/{version}", get(admin::version)),
+        // Posted to as `{version}:approve` and `{version}:reject`.
+        ("/admin/v1/versions/{version}", get(admin::version).post(judging::judge)),
+        ("/admin/v1/explain", post(judging::explain)),
         ("/admin/v1/channels", get(admin::channels)),
         // Posted to as `{name}:publish`, `{name}:rollback` and `{name}:blocklist`.
         ("/admin/v1/channels/{name}", get(admin::channel).post(admin::change)),

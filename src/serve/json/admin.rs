@@ -4,9 +4,10 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Judgement;
 use crate::serve::admin;
 use crate::store::run::{RunEvent, RunState};
-use crate::store::{self, Action};
+use crate::store::{self, Action, State};
 
 /// Which versions to list.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -59,11 +60,17 @@ pub(in crate::serve) struct Version {
     /// Where the table comes from.
     #[schema(value_type = Object)]
     lineage: crate::table::Lineage,
+    /// `unjudged`, `passed`, `held`, `approved` or `rejected`: what the last judgement says.
+    #[schema(value_type = String, example = "passed")]
+    state: State,
+    /// Every judgement, oldest first.
+    judgements: Vec<Judgement>,
 }
 
 impl From<admin::Version> for Version {
     fn from(version: admin::Version) -> Self {
-        let admin::Version { manifest, channels } = version;
+        let state = version.state();
+        let admin::Version { manifest, channels, judgements } = version;
         Self {
             version: manifest.version.0,
             created: manifest.created,
@@ -78,6 +85,8 @@ impl From<admin::Version> for Version {
             keys: manifest.keys,
             channels,
             lineage: manifest.lineage,
+            state,
+            judgements: judgements.into_iter().map(Judgement::from).collect(),
         }
     }
 }
@@ -230,7 +239,7 @@ pub(in crate::serve) struct RefreshEvent {
     at: DateTime<Utc>,
     /// Empty while no run has been started.
     run: String,
-    /// `idle`, `running`, `published`, `nothing_to_do`, `failed`, `cancelled` or `crashed`.
+    /// `idle`, `running`, `published`, `held`, `nothing_to_do`, `failed`, `cancelled` or `crashed`.
     #[schema(value_type = String, example = "running")]
     state: RunState,
     /// The step under way, or the one that failed.
@@ -241,7 +250,7 @@ pub(in crate::serve) struct RefreshEvent {
     total: u64,
     /// What happened, for people.
     message: String,
-    /// The version that a finished run published.
+    /// The version that a finished run published or held.
     version: Option<u64>,
     /// When the schedule starts the next run.
     #[schema(value_type = Option<String>, format = DateTime)]

@@ -1,7 +1,9 @@
 //! The HTTP face's messages: the contract as JSON. Unknown fields are refused, so that a misspelt one is not ignored.
 
 mod admin;
+mod judging;
 mod lookup;
 
 pub(super) use admin::*;
+pub(super) use judging::*;
 pub(super) use lookup::*;

@@ -48,8 +48,8 @@ impl Loads {
     ) -> io::Result<Self> {
         let (requests, requested) = mpsc::channel();
         let run = move || {
-            let mut loaded =
-                requested.iter().map(|version| Loaded { version, result: load(&store, version, &cache, residence) });
+            let admitted = |version| store.admit(version).and_then(|()| load(&store, version, &cache, residence));
+            let mut loaded = requested.iter().map(|version| Loaded { version, result: admitted(version) });
             while loaded.next().is_some_and(&deliver) {}
         };
         thread::Builder::new().name("segue-load".into()).spawn(run)?;

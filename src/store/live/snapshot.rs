@@ -74,6 +74,7 @@ impl Store {
     /// ```
     pub fn snapshot(&self, channel: &str) -> Result<Snapshot, StoreError> {
         let found = self.channel(channel)?.ok_or_else(|| StoreError::NoChannel { name: channel.to_owned() })?;
+        self.admit(found.version)?;
         let table = Arc::new(self.load(found.version)?);
         Ok(Snapshot::new(channel, found.version, table, found.blocklist))
     }

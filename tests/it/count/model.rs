@@ -66,6 +66,10 @@ impl Model {
         counts.into_iter().map(|(step, (count, _))| (step, count)).collect()
     }
 
+    pub(crate) fn sequences(&self) -> Vec<Vec<u32>> {
+        self.sequences.iter().map(|(_, sequence)| sequence.clone()).collect()
+    }
+
     pub(crate) fn popular(&self) -> (Vec<(u32, u64)>, u64) {
         let mut counts: BTreeMap<u32, u64> = BTreeMap::new();
         for cluster in self.sequences.iter().flat_map(|(_, sequence)| sequence) {

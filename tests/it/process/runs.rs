@@ -10,6 +10,7 @@ use super::server::{AT_LAST, SOON, Server, events_until, until};
 use crate::serve::harness::{get, post};
 
 const PUBLISHED: &str = r#"segue_refresh_runs_total{outcome="published"}"#;
+const HELD: &str = r#"segue_refresh_runs_total{outcome="held"}"#;
 const FAILED: &str = r#"segue_refresh_runs_total{outcome="failed"}"#;
 
 async fn refresh(server: &Server) -> Result<RefreshResponse, Status> {
@@ -79,7 +80,7 @@ async fn a_run_is_asked_for_and_watched_from_step_to_step() {
     let (last, under_way) = seen[since..].split_last().unwrap();
     assert!(under_way.iter().all(|event| event.state() == State::Running && event.run == run), "{seen:#?}");
     assert_eq!((last.run.as_str(), last.version, last.next), (run.as_str(), 1, None));
-    let order = ["input", "count", "publish"];
+    let order = ["input", "count", "judge", "publish"];
     let places: Vec<_> =
         steps(&seen).iter().map(|step| order.iter().position(|known| known == step).unwrap()).collect();
     assert!(places.is_sorted() && !places.is_empty(), "{seen:#?}");
@@ -93,6 +94,30 @@ async fn a_run_is_asked_for_and_watched_from_step_to_step() {
     let seen = events_until(&mut events, State::NothingToDo).await;
     assert!(seen.last().unwrap().message.contains("v1 already holds this log"), "{seen:#?}");
     assert_eq!((server.metric(PUBLISHED).await, server.metric("segue_refresh_running").await), (1.0, 0.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_run_is_told_and_counted_and_the_live_table_stays() {
+    let world = World::simulated(2);
+    world.refresh();
+    world.add_day(2);
+    let gate = ["--set", "evaluation.recall.min_positions=1", "--set", "evaluation.recall.min=1"];
+    let server = Server::start(&world, &gate);
+    server.serves(1).await;
+    let mut events = server.watch().await;
+    refresh(&server).await.unwrap();
+    let seen = events_until(&mut events, State::Held).await;
+    let held = seen.last().unwrap();
+    assert_eq!((held.version, held.step.as_str()), (2, "publish"), "{seen:#?}");
+    assert!(held.message.contains("v2 is held: recall: "), "{seen:#?}");
+    until(SOON, "outcome", async || server.metric(HELD).await == 1.0).await;
+    server.serves(1).await;
+
+    let approval = json!({"who": "ada", "why": "recall of 1 is too much to ask"});
+    let version = post(server.admin, "/admin/v1/versions/2:approve", approval).await.json();
+    assert_eq!((&version["state"], version["judgements"].as_array().unwrap().len()), (&json!("approved"), 2));
+    post(server.admin, "/admin/v1/channels/main:publish", json!({"version": 2})).await;
+    server.serves(2).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

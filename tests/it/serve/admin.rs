@@ -124,6 +124,56 @@ async fn a_damaged_table_is_refused_and_the_live_one_stays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn versions_are_approved_and_rejected_with_a_reason() {
+    let served = start().await;
+    let mut admin = served.operations().await;
+    let version = add_unjudged(&served.store, 8).0;
+    refused(&admin.publish(publish_request(version)).await.unwrap_err(), Code::FailedPrecondition, "NOT_ADMITTED");
+    let approve = |why: &str| ApproveRequest { version, who: "ada".into(), why: why.into() };
+    refused(&admin.approve(approve(" ")).await.unwrap_err(), Code::InvalidArgument, "NO_REASON");
+    let approved = admin.approve(approve("I looked")).await.unwrap().into_inner();
+    let judgement = &approved.judgements[0];
+    assert_eq!(
+        (approved.state.as_str(), judgement.who.as_str(), judgement.why.as_str()),
+        ("approved", "ada", "I looked")
+    );
+    assert_eq!(admin.publish(publish_request(version)).await.unwrap().into_inner().version, version);
+    let reject = |version| RejectRequest { version, who: "ada".into(), why: "worse".into() };
+    refused(&admin.reject(reject(version)).await.unwrap_err(), Code::FailedPrecondition, "VERSION_IS_LIVE");
+    assert_eq!(admin.reject(reject(1)).await.unwrap().into_inner().state, "rejected");
+    refused(&admin.rollback(RollbackRequest::default()).await.unwrap_err(), Code::FailedPrecondition, "NOT_ADMITTED");
+    refused(&admin.reject(reject(9)).await.unwrap_err(), Code::NotFound, "UNKNOWN_VERSION");
+
+    let admin = served.admin;
+    let shown = post(admin, "/admin/v1/versions/v1:approve", json!({"who": "eve", "why": "better"})).await.json();
+    assert_eq!((&shown["state"], &shown["judgements"][2]["who"]), (&json!("approved"), &json!("eve")));
+    problem(post(admin, "/admin/v1/versions/1:reject", json!({"why": ""})).await, 400, "no_reason", "why");
+    problem(post(admin, "/admin/v1/versions/2:reject", json!({"why": "x"})).await, 409, "version_is_live", "");
+    problem(post(admin, "/admin/v1/versions/1:burn", json!({"why": "x"})).await, 404, "no_route", "");
+    problem(post(admin, "/admin/v1/versions/one:approve", json!({"why": "x"})).await, 400, "malformed", "version");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_history_is_explained_by_the_version_that_answers_it() {
+    let served = start().await;
+    let mut admin = served.operations().await;
+    let ask = |version, history: &[u32]| ExplainRequest { version, history: history.to_vec(), ..Default::default() };
+    refused(&admin.explain(ask(0, &[3])).await.unwrap_err(), Code::Unimplemented, "NO_EXPLANATIONS");
+    problem(post(served.admin, "/admin/v1/explain", json!({"history": [3]})).await, 501, "no_explanations", "");
+    let version = add_explained(&served.store);
+    publish(&served.store, version);
+    let why = admin.explain(ask(0, &[25, 3, 0])).await.unwrap().into_inner();
+    assert_eq!((why.version, why.key, why.seen, why.prompt.as_str()), (2, vec![3, 0], 4, "What comes next?"));
+    assert_eq!((why.successors[0].cluster, why.successors[0].count), (8, 3));
+    let row = &why.row[0];
+    assert_eq!((row.cluster, row.score, row.source(), row.level), (8, 1.0, Source::Llm, 2));
+    refused(&admin.explain(ask(2, &[25])).await.unwrap_err(), Code::NotFound, "NEVER_SEEN");
+    refused(&admin.explain(ask(1, &[3, 0])).await.unwrap_err(), Code::Unimplemented, "NO_EXPLANATIONS");
+    let why = post(served.admin, "/admin/v1/explain", json!({"history": [3, 0], "version": 2})).await.json();
+    assert_eq!((&why["key"], &why["row"][0]["source"], &why["answer"]), (&json!([3, 0]), &json!("llm"), &json!(null)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reload_takes_what_others_published() {
     let config = Config { poll: std::time::Duration::from_secs(3600), ..Config::default() };
     let served = start_with(config, None, true).await;

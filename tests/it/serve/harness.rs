@@ -8,7 +8,7 @@ use segue::proto::lookup_service_client::LookupServiceClient;
 use segue::proto::{LookupRequest, LookupResponse};
 use segue::serve::{Backend, Config, Drained, Metrics, RefreshControl, bind, run};
 use segue::store::live::Watcher;
-use segue::store::{Note, Provenance, Store, TaxonomyChange};
+use segue::store::{Draft, Explanation, Note, Provenance, Store, Successor, TaxonomyChange};
 use segue::table::{BuildLimits, Candidate, Lineage, Score, Shape, Source, TableBuilder};
 use segue::taxonomy::Taxonomy;
 use serde_json::Value;
@@ -69,10 +69,34 @@ pub(crate) async fn start_with(config: Config, refresh: Option<RefreshControl>, 
 
 /// Adds a table whose answer to `3, 0` begins with `next`.
 pub(crate) fn add(store: &Store, next: u32) -> VersionId {
-    add_of(store, next, &Taxonomy::new(POPULAR.map(|id| (ClusterId(id), format!("interest {id}")))).unwrap())
+    add_of(store, next, &taxonomy())
 }
 
 pub(crate) fn add_of(store: &Store, next: u32, taxonomy: &Taxonomy) -> VersionId {
+    approved(store, add_draft(store, draft(store, next, taxonomy)))
+}
+
+pub(crate) fn add_unjudged(store: &Store, next: u32) -> VersionId {
+    add_draft(store, draft(store, next, &taxonomy()))
+}
+
+/// Adds a table that answers 8 to `3, 0`, and says why.
+pub(crate) fn add_explained(store: &Store) -> VersionId {
+    let draft = draft(store, 8, &taxonomy());
+    let mut explain = draft.explain(2).unwrap();
+    let row = vec![Candidate { cluster: ClusterId(8), score: Score::ONE, source: Source::Llm }];
+    let (key, successors) = (vec![ClusterId(3), ClusterId(0)], vec![Successor { cluster: ClusterId(8), count: 3 }]);
+    let prompt = Some("What comes next?".into());
+    explain.push(Explanation { key, seen: 4, successors, prompt, row, ..Explanation::default() }).unwrap();
+    explain.finish().unwrap();
+    approved(store, add_draft(store, draft))
+}
+
+fn taxonomy() -> Taxonomy {
+    Taxonomy::new(POPULAR.map(|id| (ClusterId(id), format!("interest {id}")))).unwrap()
+}
+
+fn draft(store: &Store, next: u32, taxonomy: &Taxonomy) -> Draft {
     let candidate = |id, source, part| Candidate { cluster: ClusterId(id), score: Score::share(part, 4), source };
     let mut draft = store.draft().unwrap();
     let shape = Shape { k: 2, width: WIDTH as usize };
@@ -82,8 +106,17 @@ pub(crate) fn add_of(store: &Store, next: u32, taxonomy: &Taxonomy) -> VersionId
     builder.push(&[ClusterId(0)], &[candidate(7, Source::Retrieved, 2)]).unwrap();
     let popular: Vec<_> = POPULAR.iter().map(|&id| candidate(id, Source::Popular, 1)).collect();
     builder.finish(&Lineage::default(), &popular).unwrap();
-    let provenance = Provenance { creator: "test".into(), reason: format!("{next} follows"), parent: None };
+    draft
+}
+
+fn add_draft(store: &Store, draft: Draft) -> VersionId {
+    let provenance = Provenance { creator: "test".into(), reason: "25 follows".into(), parent: None };
     store.add(draft, provenance).unwrap().version
+}
+
+fn approved(store: &Store, version: VersionId) -> VersionId {
+    store.approve(version, &Note { who: "test".into(), why: "needed".into() }).unwrap();
+    version
 }
 
 pub(crate) fn publish(store: &Store, version: VersionId) {

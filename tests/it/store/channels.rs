@@ -115,6 +115,7 @@ fn another_taxonomy_needs_to_be_allowed() {
     publish(&store, "main", v[0]);
     let mut draft = store.draft().unwrap();
     build(draft.table(), "renamed", 1);
+    draft.judge(&passed()).unwrap();
     let other = store.add(draft, Provenance::default()).unwrap();
 
     let error = store.publish("main", other.version, &note("?"), TaxonomyChange::Refused).unwrap_err().to_string();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use segue::ids::{ClusterId, VersionId};
 use segue::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
-use segue::store::{Channel, Config, Note, Provenance, Store, StoreError, TaxonomyChange};
+use segue::store::{Channel, Config, Judgement, Note, Provenance, State, Store, StoreError, TaxonomyChange};
 use segue::table::{BuildLimits, Candidate, Lineage, Score, Shape, Source, Table, TableBuilder};
 use segue::taxonomy::Taxonomy;
 
@@ -25,7 +25,7 @@ pub(crate) fn open(dir: &Path) -> Store {
 
 pub(crate) fn open_keeping(dir: &Path, keep: usize) -> Store {
     let path = dir.to_str().unwrap().to_owned();
-    Store::open(&Config { path, keep }).unwrap()
+    Store::open(&Config { path, keep, ..Config::default() }).unwrap()
 }
 
 pub(crate) fn note(why: &str) -> Note {
@@ -40,8 +40,20 @@ pub(crate) fn add(store: &Store, marker: u32) -> VersionId {
 pub(crate) fn try_add(store: &Store, marker: u32) -> Result<VersionId, StoreError> {
     let mut draft = store.draft()?;
     build(draft.table(), "c", marker);
+    draft.judge(&passed())?;
     let provenance = Provenance { creator: "tester".into(), reason: format!("marker {marker}"), parent: None };
     Ok(store.add(draft, provenance)?.version)
+}
+
+/// The judgement of a refresh whose gates let the version through.
+pub(crate) fn passed() -> Judgement {
+    judgement(State::Passed)
+}
+
+pub(crate) fn judgement(state: State) -> Judgement {
+    let (who, why) = ("tester".into(), "the gates say so".into());
+    let (at, findings, report) = (chrono::Utc::now(), Vec::new(), serde_json::Value::Null);
+    Judgement { seq: 1, state, who, at, why, findings, report }
 }
 
 pub(crate) fn publish(store: &Store, channel: &str, version: VersionId) -> Channel {

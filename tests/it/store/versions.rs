@@ -86,7 +86,9 @@ fn what_is_no_sound_table_gets_no_number() {
 
 #[test]
 fn what_cannot_be_a_store_is_refused() {
-    let refused = |path: &str, keep: usize| Store::open(&Config { path: path.into(), keep }).unwrap_err().to_string();
+    let refused = |path: &str, keep: usize| {
+        Store::open(&Config { path: path.into(), keep, ..Config::default() }).unwrap_err().to_string()
+    };
     assert!(refused("s3://bucket/prefix", 1).contains("[store] path = `s3://bucket/prefix`: "));
     assert!(refused("", 1).contains("name a directory"));
     assert!(refused("somewhere", 0).contains("[store] keep = `0`"));

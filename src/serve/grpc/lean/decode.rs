@@ -126,11 +126,14 @@ fn number(found: WireType, rest: &mut &[u8]) -> Result<u32, DecodeError> {
 /// The bytes of a string, a message or packed numbers.
 fn payload<'m>(found: WireType, rest: &mut &'m [u8]) -> Result<&'m [u8], DecodeError> {
     check_wire_type(WireType::LengthDelimited, found)?;
-    let from_length = *rest;
-    // Its tag matters to groups only.
-    skip_field(found, 1, rest, DecodeContext::default())?;
-    let mut bytes = &from_length[..from_length.len() - rest.len()];
-    decode_varint(&mut bytes)?;
+    let mut from_bytes = *rest;
+    let len = decode_varint(&mut from_bytes)? as usize;
+    let Some((bytes, behind)) = from_bytes.split_at_checked(len) else {
+        // It says what is wrong; its tag matters to groups only.
+        skip_field(found, 1, rest, DecodeContext::default())?;
+        return Ok(&[]);
+    };
+    *rest = behind;
     Ok(bytes)
 }
 

@@ -61,32 +61,60 @@ const fn field(tag: u8, wire_type: u8) -> u8 {
 
 fn put_answer(bytes: &mut Vec<u8>, version: VersionId, answer: &Answer<'_>) {
     for prediction in answer.predictions {
-        bytes.push(field(1, LENGTH_DELIMITED));
-        let length_at = bytes.len();
-        bytes.push(0);
-        put_prediction(bytes, prediction);
+        let fields = prediction_fields(prediction);
         // At most 19: always one byte.
-        bytes[length_at] = (bytes.len() - length_at - 1) as u8;
+        bytes.extend_from_slice(&[field(1, LENGTH_DELIMITED), fields.len as u8]);
+        bytes.extend_from_slice(fields.as_slice());
     }
-    put_number(bytes, 2, version.0);
-    put_number(bytes, 3, answer.matched.into());
+    let mut fields = Fields::default();
+    fields.put_number(2, version.0);
+    fields.put_number(3, answer.matched.into());
+    bytes.extend_from_slice(fields.as_slice());
 }
 
-fn put_prediction(bytes: &mut Vec<u8>, prediction: &Prediction) {
-    put_number(bytes, 1, prediction.cluster.0.into());
-    let score = f32::from(prediction.score);
-    if score != 0.0 {
-        bytes.push(field(2, FIXED_32));
-        bytes.extend_from_slice(&score.to_le_bytes());
-    }
-    put_number(bytes, 3, source(prediction.source) as u64);
-    put_number(bytes, 4, prediction.level.into());
+fn prediction_fields(prediction: &Prediction) -> Fields {
+    let mut fields = Fields::default();
+    fields.put_number(1, prediction.cluster.0.into());
+    fields.put_score(2, prediction.score.into());
+    fields.put_number(3, source(prediction.source) as u64);
+    fields.put_number(4, prediction.level.into());
+    fields
 }
 
-/// As proto3 has it, 0 is left out.
-fn put_number(bytes: &mut Vec<u8>, tag: u8, number: u64) {
-    if number != 0 {
-        bytes.push(field(tag, VARINT));
-        encode_varint(number, bytes);
+/// A few fields that are appended at once: the message is asked for room once, not for every byte.
+#[derive(Default)]
+struct Fields {
+    bytes: [u8; 32],
+    len: usize,
+}
+
+impl Fields {
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    /// As proto3 has it, 0 is left out.
+    fn put_number(&mut self, tag: u8, mut number: u64) {
+        if number == 0 {
+            return;
+        }
+        self.put(field(tag, VARINT));
+        while number >= 0x80 {
+            self.put(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.put(number as u8);
+    }
+
+    fn put_score(&mut self, tag: u8, score: f32) {
+        if score != 0.0 {
+            self.put(field(tag, FIXED_32));
+            score.to_le_bytes().into_iter().for_each(|byte| self.put(byte));
+        }
+    }
+
+    fn put(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
     }
 }

@@ -1,0 +1,155 @@
+//! Recall (section 2.2): how often a held-out user does come to the cluster that is predicted for them.
+
+use std::collections::HashMap;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ClusterId;
+
+/// Times that the users are drawn anew for the interval.
+const RESAMPLES: usize = 1000;
+/// The interval is part of a report that must come out the same again.
+const SEED: u64 = 0x5e60e;
+
+/// Over every held-out position that has a successor, the share whose predicted cluster occurs later in the sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Recall {
+    /// Held-out users.
+    pub users: u64,
+    /// Their positions.
+    pub positions: u64,
+    /// Positions whose prediction came true.
+    pub hits: u64,
+    /// Hits as a share of positions.
+    pub recall: f64,
+    /// The lower end of its 95 % interval: a bootstrap over users, whose positions are not independent.
+    pub low: f64,
+    /// The upper end.
+    pub high: f64,
+    /// What a cluster drawn at random among those that are new to the user would reach: its expectation.
+    pub random: f64,
+}
+
+/// One user's part.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    positions: u64,
+    hits: u64,
+    random: f64,
+}
+
+/// Recall in the making: 24 bytes a user.
+#[derive(Clone, Debug)]
+pub struct RecallTally {
+    clusters: usize,
+    users: Vec<Tally>,
+}
+
+impl RecallTally {
+    /// No user yet; predictions are among so many clusters.
+    pub fn new(clusters: usize) -> Self {
+        Self { clusters, users: Vec::new() }
+    }
+
+    /// Takes a user's sequences. `predict` is asked at each position with the sequence up to it, oldest first.
+    pub fn take(&mut self, sequences: &[Vec<ClusterId>], mut predict: impl FnMut(&[ClusterId]) -> Option<ClusterId>) {
+        let mut tally = Tally::default();
+        for sequence in sequences {
+            let places: HashMap<ClusterId, usize> = sequence.iter().copied().zip(1..).collect();
+            for met in 1..sequence.len() {
+                let later = sequence.len() - met;
+                let is_later = |cluster| places.get(&cluster).is_some_and(|&place| place > met);
+                tally.positions += 1;
+                tally.hits += u64::from(predict(&sequence[..met]).is_some_and(is_later));
+                tally.random += later as f64 / self.clusters.saturating_sub(met).max(later) as f64;
+            }
+        }
+        if tally.positions > 0 {
+            self.users.push(tally);
+        }
+    }
+
+    /// What it adds up to; `None` where there is no position.
+    pub fn finish(&self) -> Option<Recall> {
+        let sum = self.users.iter().fold(Tally::default(), |sum, user| Tally {
+            positions: sum.positions + user.positions,
+            hits: sum.hits + user.hits,
+            random: sum.random + user.random,
+        });
+        if sum.positions == 0 {
+            return None;
+        }
+        let share = |part: f64| part / sum.positions as f64;
+        let (low, high) = self.interval();
+        let (users, Tally { positions, hits, random }) = (self.users.len() as u64, sum);
+        Some(Recall { users, positions, hits, recall: share(hits as f64), low, high, random: share(random) })
+    }
+
+    fn interval(&self) -> (f64, f64) {
+        let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+        let mut drawn: Vec<f64> = (0..RESAMPLES).map(|_| self.redrawn(&mut rng)).collect();
+        drawn.sort_by(f64::total_cmp);
+        let at = |share: f64| drawn[((RESAMPLES - 1) as f64 * share).round() as usize];
+        (at(0.025), at(0.975))
+    }
+
+    /// The recall of as many users, drawn with replacement. There is one at least.
+    fn redrawn(&self, rng: &mut ChaCha8Rng) -> f64 {
+        let (mut hits, mut positions) = (0, 0);
+        for _ in 0..self.users.len() {
+            let user = self.users[rng.random_range(0..self.users.len())];
+            (hits, positions) = (hits + user.hits, positions + user.positions);
+        }
+        hits as f64 / positions as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(ids: &[u32]) -> Vec<ClusterId> {
+        ids.iter().copied().map(ClusterId).collect()
+    }
+
+    #[test]
+    fn a_prediction_counts_where_it_comes_later_in_the_same_sequence() {
+        let mut tally = RecallTally::new(5);
+        let mut asked = Vec::new();
+        tally.take(&[ids(&[1, 2, 3]), ids(&[4, 3])], |history| {
+            asked.push(history.to_vec());
+            Some(ClusterId(3))
+        });
+        assert_eq!(asked, [ids(&[1]), ids(&[1, 2]), ids(&[4])]);
+        let recall = tally.finish().unwrap();
+        assert_eq!((recall.users, recall.positions, recall.hits, recall.recall), (1, 3, 3, 1.0));
+        // After 1 two of the four others come, after 1, 2 one of three, after 4 one of four.
+        assert!((recall.random - (2.0 / 4.0 + 1.0 / 3.0 + 1.0 / 4.0) / 3.0).abs() < 1e-12);
+        assert_eq!((recall.low, recall.high), (1.0, 1.0));
+    }
+
+    #[test]
+    fn what_came_before_or_never_is_no_hit() {
+        let mut tally = RecallTally::new(5);
+        tally.take(&[ids(&[1, 2, 3])], |_| Some(ClusterId(1)));
+        tally.take(&[ids(&[1, 2])], |_| None);
+        tally.take(&[ids(&[1])], |_| Some(ClusterId(2)));
+        let recall = tally.finish().unwrap();
+        assert_eq!((recall.users, recall.positions, recall.hits), (2, 3, 0));
+        assert_eq!(RecallTally::new(5).finish(), None);
+    }
+
+    #[test]
+    fn the_interval_is_that_of_users_and_comes_out_the_same_again() {
+        let mut tally = RecallTally::new(100);
+        for user in 0..200_u32 {
+            tally.take(&[ids(&[1, 2])], |_| Some(ClusterId(if user % 4 == 0 { 2 } else { 3 })));
+        }
+        let recall = tally.finish().unwrap();
+        // A quarter of 200 independent users: 0.25 +- 1.96 * sqrt(0.25 * 0.75 / 200) = 0.19 to 0.31.
+        assert!((recall.low - 0.19).abs() < 0.015 && (recall.high - 0.31).abs() < 0.015, "{recall:?}");
+        assert_eq!(tally.finish(), Some(recall));
+    }
+}

@@ -1,0 +1,175 @@
+//! Ask: the language model is asked for what is not known yet; its answers make the run that a table is built from.
+
+use std::collections::HashMap;
+use std::io::BufWriter;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::input::{Input, json};
+use super::retrieve::{self, Retrieved};
+use crate::evaluation::{self, ExactMatch};
+use crate::ids::ClusterId;
+use crate::inference::openai::{read_answers, write_questions};
+use crate::inference::{
+    Answers, Bulk, Model, Planned, Prompts, Purpose, Run, Trace, Unconstrained, Vocabulary, model_of,
+};
+use crate::interactions::Popular;
+use crate::refresh::error::RefreshError;
+use crate::refresh::pipeline::{Cycle, Exchange, Progress};
+
+/// The store's file of kept answers.
+const ANSWERS_FILE: &str = "answers.redb";
+
+/// A model that is about to be asked.
+pub(in crate::refresh) struct Asking {
+    model: Arc<dyn Model>,
+    prompts: Prompts,
+}
+
+/// What asking came to.
+pub(in crate::refresh) enum Asked {
+    Answered(Box<Answered>),
+    /// So many questions were written out for someone else.
+    Exported(u64),
+}
+
+/// The answers, and how they came about.
+pub(in crate::refresh) struct Answered {
+    pub(in crate::refresh) run: Run,
+    pub(super) plan: Arc<[Planned]>,
+    popular: Popular,
+    bulk: Bulk,
+    /// Places in the plan.
+    places: HashMap<Vec<ClusterId>, usize>,
+}
+
+impl Answered {
+    /// What the gates judge the answers by.
+    pub(super) fn figures(&self, clusters: u64) -> evaluation::Answers {
+        let popular = self.popular.clusters.iter().map(|&(cluster, _)| cluster).collect();
+        let mut figures = evaluation::Answers::new(clusters, popular);
+        figures.free(exact_match(self.run.unconstrained));
+        self.run.firsts.iter().for_each(|(key, first)| figures.key(key, *first));
+        figures
+    }
+
+    /// What a key's prompt showed of its successors, and all that came of asking; `None` for keys that nobody asks for.
+    pub(super) fn trace(&self, key: &[ClusterId]) -> Result<Option<(Vec<ClusterId>, Trace)>, RefreshError> {
+        let Some(&place) = self.places.get(key) else { return Ok(None) };
+        let planned = &self.plan[place];
+        let shown = planned.context.successors.iter().map(|successor| successor.cluster).collect();
+        Ok(Some((shown, self.bulk.trace(planned)?)))
+    }
+}
+
+impl Asking {
+    /// The model of the config, told in the table's lineage; `None` where successors predict alone.
+    pub(in crate::refresh) fn of(cycle: &Cycle<'_>, input: &mut Input) -> Result<Option<Self>, RefreshError> {
+        let settings = cycle.settings;
+        let vocabulary = Vocabulary::new(&input.taxonomy)?;
+        let Some(model) = model_of(&settings.inference, &vocabulary, cycle.store.path())? else {
+            return match cycle.request.exchange {
+                Exchange::None => Ok(None),
+                _ => Err(RefreshError::NothingToExchange),
+            };
+        };
+        let prompts = Prompts::new(&settings.inference.prompt, vocabulary)?;
+        let lineage = &mut input.lineage;
+        lineage.predictor = settings.inference.backend.name().into();
+        lineage.model = Some(model.id().to_owned());
+        lineage.prompt_hash = Some(prompts.hash());
+        lineage.settings.extend([
+            ("retrieval.similarity".into(), json(&settings.retrieval.similarity)),
+            ("retrieval.granularity".into(), json(&settings.retrieval.granularity)),
+            ("retrieval.top".into(), settings.retrieval.top.to_string()),
+            ("retrieval.window".into(), humantime::format_duration(settings.retrieval.window).to_string()),
+            ("inference.keys".into(), json(&settings.inference.keys)),
+            ("inference.max_keys".into(), settings.inference.max_keys.to_string()),
+            ("inference.decoding".into(), json(&settings.inference.decoding)),
+        ]);
+        Ok(Some(Self { model, prompts }))
+    }
+
+    /// Asks for every key of the plan.
+    pub(in crate::refresh) async fn all(
+        mut self,
+        cycle: &Cycle<'_>,
+        input: &Input,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Asked, RefreshError> {
+        let Retrieved { plan, popular } = retrieve::plan(cycle, input, progress).await?;
+        let active: Vec<_> = popular.clusters.iter().map(|&(cluster, _)| cluster).collect();
+        self.prompts.set_popular(&active);
+        let answers = Answers::open(&cycle.store.path().join(ANSWERS_FILE))?;
+        let config = cycle.settings.inference.clone();
+        let sampled = plan.len().min(cycle.settings.evaluation.exact_match.first as usize);
+        let mut bulk = Bulk::new(self.model, self.prompts, answers, config);
+        match &cycle.request.exchange {
+            Exchange::None => ask(cycle, &mut bulk, &plan, sampled, progress).await?,
+            Exchange::Import(path) => import(cycle, &bulk, path, progress)?,
+            Exchange::Export(path) => return export(cycle, &bulk, input, &plan, path).map(Asked::Exported),
+        }
+        let run = bulk.run(&plan, sampled)?;
+        let total = run.tally.planned;
+        progress(Progress { step: "ask", done: total, total, message: run.to_string() });
+        let places = plan.iter().enumerate().map(|(place, planned)| (planned.key.clone(), place)).collect();
+        Ok(Asked::Answered(Box::new(Answered { run, plan, popular, bulk, places })))
+    }
+}
+
+/// Tells what it is going to take, then asks: first for the keys by which the model is judged, and no further where it
+/// fails (section 2.2).
+async fn ask(
+    cycle: &Cycle<'_>,
+    bulk: &mut Bulk,
+    plan: &Arc<[Planned]>,
+    sampled: usize,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(), RefreshError> {
+    let forecast = bulk.forecast(plan, sampled)?;
+    progress(Progress { step: "ask", done: 0, total: forecast.questions, message: forecast.to_string() });
+    let mut tell = |now: crate::inference::Progress| {
+        progress(Progress { step: "ask", done: now.done, total: now.total, message: now.to_string() });
+    };
+    let first: Arc<[Planned]> = plan[..sampled].into();
+    bulk.ask(&first, Purpose::Sample, &mut tell).await?;
+    let sample = exact_match(bulk.run(&first, sampled)?.unconstrained);
+    let found = evaluation::judge_first(sample, &cycle.settings.evaluation);
+    if found.outcome == evaluation::Outcome::Fail {
+        let message = format!("stopped after the first {}: {}", sample.asked, found.says);
+        progress(Progress { step: "ask", done: sample.asked, total: forecast.questions, message });
+        return Ok(());
+    }
+    bulk.ask(&first, Purpose::Table, &mut tell).await?;
+    bulk.ask(plan, Purpose::Table, &mut tell).await?;
+    Ok(())
+}
+
+fn exact_match(answers: Unconstrained) -> ExactMatch {
+    ExactMatch { asked: answers.answers, matched: answers.exact }
+}
+
+fn import(
+    cycle: &Cycle<'_>,
+    bulk: &Bulk,
+    path: &Path,
+    progress: &mut (dyn FnMut(Progress) + Send),
+) -> Result<(), RefreshError> {
+    let imported = read_answers(path, &cycle.settings.inference.openai)?;
+    bulk.answers().keep(&imported.answers)?;
+    let (done, failed) = (imported.answers.len() as u64, imported.failed);
+    let message = format!("{done} answers were read from {}, {failed} questions had none", path.display());
+    progress(Progress { step: "ask", done, total: done + failed, message });
+    Ok(())
+}
+
+fn export(cycle: &Cycle<'_>, bulk: &Bulk, input: &Input, plan: &[Planned], path: &Path) -> Result<u64, RefreshError> {
+    let questions = bulk.unanswered(plan)?;
+    let vocabulary = Vocabulary::new(&input.taxonomy)?;
+    let write = || {
+        let out = BufWriter::new(std::fs::File::create(path)?);
+        write_questions(out, &cycle.settings.inference.openai, &vocabulary, &questions)
+    };
+    write().map_err(|source| RefreshError::Export { path: path.to_owned(), source })?;
+    Ok(questions.len() as u64)
+}
