@@ -104,20 +104,32 @@ pub fn lookup_batch<'q, B: AsRef<[u8]>, E>(
     mut take: impl FnMut(Result<Answer<'_>, LookupError>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut begun = queries.into_iter().map(|query| Begun::of(table, rules, query)).fuse();
-    let mut ahead: [_; AHEAD] = std::array::from_fn(|_| begun.next());
-    for at in (0..AHEAD).cycle() {
-        match &ahead[at] {
-            Some(Ok(begun)) => take(Ok(begun.answer(table, rules, scratch)))?,
-            Some(Err(error)) => take(Err(*error))?,
-            None => break,
+    let mut read_on = |block: &mut [_]| {
+        block.fill_with(|| begun.next());
+        block.iter().flatten().flatten().for_each(|begun: &Begun<'_>| begun.prefetch(table));
+    };
+    let mut ahead = [const { None }; AHEAD];
+    ahead.chunks_exact_mut(BLOCK).for_each(&mut read_on);
+    loop {
+        for block in ahead.chunks_exact_mut(BLOCK) {
+            for begun in block.iter() {
+                match begun {
+                    Some(Ok(begun)) => take(Ok(begun.answer(table, rules, scratch)))?,
+                    Some(Err(error)) => take(Err(*error))?,
+                    None => return Ok(()),
+                }
+            }
+            read_on(block);
         }
-        ahead[at] = begun.next();
     }
-    Ok(())
 }
 
 /// Questions of a batch whose rows are being read at a time: as many as a core has misses in flight.
 const AHEAD: usize = 16;
+
+/// Questions of a batch whose rows are asked for one right behind the other. Before a line can be read its page has to be
+/// found, which takes as long, and a core looks for several pages at a time only if little work stands between.
+const BLOCK: usize = 8;
 
 /// Answers one question.
 ///
@@ -130,10 +142,12 @@ pub fn lookup<'s, B: AsRef<[u8]>>(
     query: Query<'_>,
     scratch: &'s mut Scratch,
 ) -> Result<Answer<'s>, LookupError> {
-    Ok(Begun::of(table, rules, query)?.answer(table, rules, scratch))
+    let begun = Begun::of(table, rules, query)?;
+    begun.prefetch(table);
+    Ok(begun.answer(table, rules, scratch))
 }
 
-/// A question that the memory is at work for: the row of its longest key is being read.
+/// A question, and where the row of its longest key is looked for.
 struct Begun<'q> {
     query: Query<'q>,
     recent: Recent,
@@ -146,10 +160,14 @@ impl<'q> Begun<'q> {
         check(table, rules, query)?;
         let recent = Recent::of(table, query.history);
         let place = table.place(recent.longest());
-        if let Some(place) = &place {
+        Ok(Self { query, recent, place })
+    }
+
+    #[inline]
+    fn prefetch<B: AsRef<[u8]>>(&self, table: &Table<B>) {
+        if let Some(place) = &self.place {
             table.prefetch(place);
         }
-        Ok(Self { query, recent, place })
     }
 
     #[inline]
