@@ -50,8 +50,11 @@ impl Questions {
     pub(super) fn iter<'m>(&'m self, message: &'m [u8]) -> impl ExactSizeIterator<Item = Question<'m>> + Clone {
         self.asked.iter().map(move |asked| {
             let (history, exclude) = (&self.histories[asked.history.clone()], &self.excludes[asked.exclude.clone()]);
-            // It was found to be text when it was read.
-            let channel = str::from_utf8(&message[asked.channel.clone()]).unwrap_or_default();
+            let channel = match &message[asked.channel.clone()] {
+                [] => "",
+                // It was found to be text when it was read.
+                bytes => str::from_utf8(bytes).unwrap_or_default(),
+            };
             Question { query: Query { history, limit: asked.limit, exclude }, channel }
         })
     }

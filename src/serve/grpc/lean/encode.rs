@@ -60,37 +60,55 @@ const fn field(tag: u8, wire_type: u8) -> u8 {
 }
 
 fn put_answer(bytes: &mut Vec<u8>, version: VersionId, answer: &Answer<'_>) {
-    for prediction in answer.predictions {
-        let fields = prediction_fields(prediction);
-        // At most 19: always one byte.
-        bytes.extend_from_slice(&[field(1, LENGTH_DELIMITED), fields.len as u8]);
-        bytes.extend_from_slice(fields.as_slice());
-    }
     let mut fields = Fields::default();
+    for prediction in answer.predictions {
+        fields.make_room(bytes);
+        fields.put_prediction(1, prediction);
+    }
+    fields.make_room(bytes);
     fields.put_number(2, version.0);
     fields.put_number(3, answer.matched.into());
     bytes.extend_from_slice(fields.as_slice());
 }
 
-fn prediction_fields(prediction: &Prediction) -> Fields {
-    let mut fields = Fields::default();
-    fields.put_number(1, prediction.cluster.0.into());
-    fields.put_score(2, prediction.score.into());
-    fields.put_number(3, source(prediction.source) as u64);
-    fields.put_number(4, prediction.level.into());
-    fields
+/// Fields that are appended together: a message that is short, as most are, grows once, not with every byte.
+struct Fields {
+    bytes: [u8; 64],
+    len: usize,
 }
 
-/// A few fields that are appended at once: the message is asked for room once, not for every byte.
-#[derive(Default)]
-struct Fields {
-    bytes: [u8; 32],
-    len: usize,
+/// The most that is put at a time: a prediction takes 21 bytes at most, version and match 17.
+const LONGEST: usize = 21;
+
+impl Default for Fields {
+    fn default() -> Self {
+        Self { bytes: [0; 64], len: 0 }
+    }
 }
 
 impl Fields {
     fn as_slice(&self) -> &[u8] {
         &self.bytes[..self.len]
+    }
+
+    /// Appends what there is where no more would fit.
+    fn make_room(&mut self, message: &mut Vec<u8>) {
+        if self.len + LONGEST > self.bytes.len() {
+            message.extend_from_slice(self.as_slice());
+            self.len = 0;
+        }
+    }
+
+    fn put_prediction(&mut self, tag: u8, prediction: &Prediction) {
+        self.put(field(tag, LENGTH_DELIMITED));
+        let length_at = self.len;
+        self.put(0);
+        self.put_number(1, prediction.cluster.0.into());
+        self.put_score(2, prediction.score.into());
+        self.put_number(3, source(prediction.source) as u64);
+        self.put_number(4, prediction.level.into());
+        // At most 19: always one byte.
+        self.bytes[length_at] = (self.len - length_at - 1) as u8;
     }
 
     /// As proto3 has it, 0 is left out.
