@@ -32,7 +32,7 @@ pub struct Config {
     /// A section that this build has no use for.
     #[cfg(not(feature = "embedded"))]
     #[serde(skip_serializing)]
-    embedded: Option<serde::de::IgnoredAny>,
+    pub embedded: Option<serde::de::IgnoredAny>,
 }
 
 impl Default for Config {

@@ -43,7 +43,7 @@ fn flat(keys: Vec<KeyCounts>) -> Vec<Row> {
 }
 
 /// The development data, if it is there.
-fn shared(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared(name: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/movietweetings").join(name);
     if path.exists() {
         return Some(path);

@@ -9,6 +9,8 @@ mod harness;
 mod inference;
 mod input;
 mod judged;
+#[cfg(feature = "embedded")]
+mod model;
 mod refresher;
 mod runs;
 mod server;
