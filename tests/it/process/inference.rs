@@ -34,7 +34,8 @@ fn world(days: u32, endpoint: &Endpoint, more: &str) -> World {
         &format!(
             "{config}\n[retrieval]\nwindow = \"2d\"\n[inference]\nbackend = \"openai\"\nkeys = {{ observed = 1 }}\n{more}\n\
              [inference.openai]\nurl = \"{}\"\nmodel = \"m\"\nkey_env = \"SEGUE_TEST_KEY\"\nbatch_poll = \"10ms\"\n\
-             [evaluation]\nexact_match = {{ severity = \"warn\" }}\nfallbacks = {{ severity = \"warn\" }}\n",
+             [evaluation]\nexact_match = {{ severity = \"warn\" }}\nfallbacks = {{ severity = \"warn\" }}\n\
+             collapse = {{ severity = \"warn\" }}\n",
             endpoint.url
         ),
     );
@@ -223,7 +224,12 @@ fn what_stops_a_model_is_told_and_the_live_table_stays() {
     let refused = |ran: Ran, parts: &[&str]| ran.refused(parts);
     refused(world.run(&gone), &["openai/m stopped after 0 answers", "127.0.0.1:9", "is it running there?"]);
     refused(world.run(&["refresh", "--set", "inference.openai.model="]), &["\"openai\"", "model is empty"]);
-    refused(world.run(&["refresh", "--set", "inference.backend=embedded"]), &["\"embedded\"", "no engine"]);
+    if cfg!(not(feature = "embedded")) {
+        refused(
+            world.run(&["refresh", "--set", "inference.backend=embedded"]),
+            &["\"embedded\"", "--features embedded"],
+        );
+    }
     refused(world.run(&["refresh", "--set", "inference.max_keys=0"]), &["inference.max_keys", "at least one key"]);
     world.write("prompt.j2", "{% block user %}{{ nobody }}{% endblock %}");
     let template = ["refresh", "--set", "inference.prompt.rag=prompt.j2"];
