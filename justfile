@@ -9,7 +9,7 @@ demo:
     cargo run --release -- demo
 
 # every figure of benches/README.md, which says what they mean
-bench: bench-lookup bench-load bench-swap bench-inference
+bench: bench-lookup bench-load bench-swap bench-build bench-count bench-inference
 
 # the same, smaller: once they are compiled, under five minutes
 bench-quick:
@@ -35,6 +35,14 @@ bench-inference:
 # llama.cpp's server, to compare answers with: built once, in 12 minutes or more (needs cmake, ninja, a C++ compiler, pip)
 peers:
     benches/inference/peers
+
+# counting 10, 30 and 100 million rows, beside DuckDB and Polars: an hour
+bench-count:
+    cargo bench --bench count -- --rows 10M,30M,100M
+
+# building, verifying and opening tables of 1, 10 and 100 million keys
+bench-build:
+    cargo bench --no-default-features --bench build -- --keys 1M,10M,100M
 
 # what is shipped: slower to build, smaller and a little faster
 dist:

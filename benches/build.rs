@@ -14,6 +14,8 @@
 
 #[path = "measure/mod.rs"]
 mod measure;
+#[path = "stats.rs"]
+mod stats;
 
 use std::fs::File;
 use std::hint::black_box;

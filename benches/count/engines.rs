@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use bytesize::ByteSize;
-use segue::interactions::{Sequence, Window, transition_sql};
+use segue::interactions::{Sequence, Users, Window, transition_sql};
 use xxhash_rust::xxh3::Xxh3;
 
 use crate::log::{POSITIVE, SimulatedLog};
@@ -54,8 +54,9 @@ impl Bench {
         let python = dir.join("venv/bin/python3");
         let asks_peers = wanted.iter().any(|&engine| engine != Engine::Segue);
         let peers = if asks_peers { install(&dir.join("venv"), &python) } else { Ok(()) };
-        let missing = |problem: &dyn std::fmt::Display| println!("DuckDB and Polars are left out: {problem}");
-        peers.as_ref().err().map(|problem| missing(problem));
+        if let Err(problem) = &peers {
+            println!("DuckDB and Polars are left out: {problem}");
+        }
         let engines = wanted.iter().copied().filter(|&engine| engine == Engine::Segue || peers.is_ok()).collect();
         std::fs::create_dir_all(dir.join("spill"))?;
         Ok(Self { threads, memory, dir, engines, python })
@@ -101,7 +102,7 @@ impl Bench {
 
     fn peer(&self, engine: Engine, log: &SimulatedLog, out: &Path) -> Outcome<Command> {
         let statement = self.dir.join("transitions.sql");
-        std::fs::write(&statement, transition_sql(Sequence::User, K, 1, &Window::default()))?;
+        std::fs::write(&statement, transition_sql(Sequence::User, K, 1, &Window::default(), &Users::Everyone))?;
         let mut command = Command::new(&self.python);
         command.arg(script()).arg(engine.name()).arg("--log").arg(log.glob()).arg("--out").arg(out);
         command.arg("--sql").arg(statement).arg("--spill").arg(self.dir.join("spill"));

@@ -17,6 +17,8 @@ mod measure;
 mod engines;
 mod log;
 mod report;
+#[path = "../stats.rs"]
+mod stats;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -2,25 +2,25 @@
 
 use std::fmt;
 
+use crate::stats::Estimate;
+
 /// Figures of the same thing, measured several times.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sample(Vec<f64>);
 
 impl Sample {
-    /// The middle one.
+    /// The middle one; NaN of none.
     pub(crate) fn median(&self) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_by(f64::total_cmp);
-        match sorted.len() {
-            0 => f64::NAN,
-            odd if odd % 2 == 1 => sorted[odd / 2],
-            even => (sorted[even / 2 - 1] + sorted[even / 2]) / 2.0,
-        }
+        if self.0.is_empty() { f64::NAN } else { self.estimate().median }
     }
 
     /// The same figures in another unit.
     pub(crate) fn per(&self, unit: f64) -> Self {
         self.0.iter().map(|figure| figure / unit).collect()
+    }
+
+    fn estimate(&self) -> Estimate {
+        Estimate::of(self.0.iter().copied())
     }
 }
 
@@ -30,13 +30,12 @@ impl FromIterator<f64> for Sample {
     }
 }
 
-/// The median, and the lowest and the highest.
+/// The median and its interval; of fewer than six, the lowest and the highest.
 impl fmt::Display for Sample {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);
-        let lowest = self.0.iter().copied().fold(f64::INFINITY, f64::min);
-        let highest = self.0.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        write!(f, "{:.digits$} ({lowest:.digits$} .. {highest:.digits$})", self.median())
+        let Estimate { median, low, high } = self.estimate();
+        write!(f, "{median:.digits$} [{low:.digits$}, {high:.digits$}]")
     }
 }
 
