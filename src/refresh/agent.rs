@@ -9,11 +9,10 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, Lines};
 
-use super::pipeline::{Cycle, Exchange, Outcome, Progress, Request, Settings};
+use super::pipeline::{Cycle, Outcome, Progress, Request, Settings};
 use super::schedule::Schedule;
-use crate::interactions::Window;
 use crate::store::run::{RunCommand, RunEvent, RunState};
-use crate::store::{Note, Store, TaxonomyChange};
+use crate::store::{Note, Store};
 
 /// The longest uninterrupted wait: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(30);
@@ -79,15 +78,7 @@ impl<W: Write + Send> Agent<W> {
     /// Runs once and returns the last event of the run, which is not said yet.
     async fn cycle(&mut self, run: String, note: Note) -> std::io::Result<RunEvent> {
         let (settings, store) = (self.settings.clone(), self.store.clone());
-        let (channel, window) = (self.channel.clone(), Window::default());
-        let request = Request {
-            channel,
-            window,
-            counts: Vec::new(),
-            exchange: Exchange::None,
-            note,
-            taxonomy: TaxonomyChange::Refused,
-        };
+        let request = Request::of_log(self.channel.clone(), note);
         let mut now = RunEvent { run, state: RunState::Running, ..RunEvent::default() };
         let mut broken = Ok(());
         let cycle = Cycle { settings: &settings, store: &store, request: &request };

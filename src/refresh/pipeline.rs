@@ -53,6 +53,14 @@ pub struct Request {
     pub taxonomy: TaxonomyChange,
 }
 
+impl Request {
+    /// All that the log holds up to its newest event, for a channel that keeps its taxonomy.
+    pub fn of_log(channel: String, note: Note) -> Self {
+        let (window, taxonomy) = (Window::default(), TaxonomyChange::Refused);
+        Self { channel, window, counts: Vec::new(), exchange: Exchange::None, note, taxonomy }
+    }
+}
+
 /// Questions written out and answers read back, so that anyone's offline runner can answer them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Exchange {

@@ -19,12 +19,11 @@ use super::{Common, refresh, table};
 use crate::app::{App, asked_to_stop};
 use crate::config::{Config, Sources};
 use crate::ids::VersionId;
-use crate::interactions::Window;
-use crate::refresh::{Cycle, Exchange, Outcome, Request};
+use crate::refresh::{Cycle, Outcome, Request};
 use crate::serve::Listeners;
 use crate::simulate::{self, DayWritten, Drift, Simulation};
 use crate::store::live::Live;
-use crate::store::{Note, Store, TaxonomyChange};
+use crate::store::{Note, Store};
 use crate::telemetry;
 use agreement::Pairs;
 use asker::Asker;
@@ -119,15 +118,7 @@ fn first_days(common: &Common, simulation: &mut Simulation, dir: &Path) -> anyho
 async fn first_version(config: &Config) -> anyhow::Result<VersionId> {
     let store = Store::open(&config.store)?;
     let note = Note { who: "demo".into(), why: "the first days".into() };
-    let (channel, window) = (config.serve.channel.clone(), Window::default());
-    let request = Request {
-        channel,
-        window,
-        counts: Vec::new(),
-        exchange: Exchange::None,
-        note,
-        taxonomy: TaxonomyChange::Refused,
-    };
+    let request = Request::of_log(config.serve.channel.clone(), note);
     let settings = refresh::settings(config);
     match (Cycle { settings: &settings, store: &store, request: &request }).run(&mut |_| {}).await? {
         Outcome::Published(version) | Outcome::NothingToDo(version) => Ok(version),

@@ -37,7 +37,7 @@ pub(in crate::refresh) enum Asked {
 pub(in crate::refresh) struct Answered {
     pub(in crate::refresh) run: Run,
     pub(super) plan: Arc<[Planned]>,
-    popular: Popular,
+    pub(super) popular: Popular,
     bulk: Bulk,
     /// Places in the plan.
     places: HashMap<Vec<ClusterId>, usize>,

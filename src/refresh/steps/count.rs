@@ -26,16 +26,17 @@ pub(in crate::refresh) async fn into_table(
     let mut draft = cycle.store.draft()?;
     let writer = cycle.settings.refresh.explain.then(|| draft.explain(cycle.settings.table.k)).transpose()?;
     let explain = writer.map(|writer| Explain::new(writer, answered));
-    let answers = answered.map(|answered| &answered.run.answers);
-    build(&cycle.settings.table, input, answers, &mut draft, explain, progress).await?;
+    let known = answered.map(|answered| (&answered.run.answers, &answered.popular));
+    build(&cycle.settings.table, input, known, &mut draft, explain, progress).await?;
     Ok(draft)
 }
 
-/// Builds the whole table in `draft`, led by the model's `answers`, and why its rows are what they are in `explain`.
+/// Builds the whole table in `draft`, and why its rows are what they are in `explain`. What is `known` already are the
+/// model's answers, which lead the rows, and what is popular; without, successors lead, and that is counted too.
 pub(super) async fn build(
     table: &table::Config,
     input: &Input,
-    answers: Option<&Predictions>,
+    known: Option<(&Predictions, &Popular)>,
     draft: &mut Draft,
     explain: Option<Explain<'_>>,
     progress: &mut (dyn FnMut(Progress) + Send),
@@ -48,11 +49,14 @@ pub(super) async fn build(
         let message = format!("keys of {key_len} ({} keys so far)", count.keys);
         progress(Progress { step: "count", done: (table.k - key_len) as u64, total, message });
         let stream = input.source.transitions(key_len).await?;
-        count.push_all(stream, answers.filter(|_| key_len == table.k).unwrap_or(&none)).await?;
+        let answers = known.filter(|_| key_len == table.k).map_or(&none, |(answers, _)| answers);
+        count.push_all(stream, answers).await?;
     }
     progress(Progress { step: "count", done: total - 1, total, message: format!("popular ({} keys)", count.keys) });
-    let popular = input.source.popular().await?;
-    count.finish(input, &popular)
+    match known {
+        Some((_, popular)) => count.finish(input, popular),
+        None => count.finish(input, &input.source.popular().await?),
+    }
 }
 
 /// The model's answers, by key.

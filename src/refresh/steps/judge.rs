@@ -120,12 +120,13 @@ async fn without_held_out(
     let kept = Box::new(log.of(Users::Kept(cycle.settings.evaluation.held_out.clone())));
     let source = Source::Log { log: kept, window: *window };
     let input = Input { taxonomy: input.taxonomy.clone(), source, lineage: input.lineage.clone() };
-    let answers = match answered {
-        Some(answered) => Some(untouched(cycle, &input, answered).await?),
+    let known = match answered {
+        Some(answered) => Some((untouched(cycle, &input, answered).await?, input.source.popular().await?)),
         None => None,
     };
+    let known = known.as_ref().map(|(answers, popular)| (answers, popular));
     let mut draft = cycle.store.draft()?;
-    match count::build(&cycle.settings.table, &input, answers.as_ref(), &mut draft, None, &mut |_| {}).await {
+    match count::build(&cycle.settings.table, &input, known, &mut draft, None, &mut |_| {}).await {
         Err(RefreshError::NoTransitions { .. }) => Ok(None),
         built => Ok(Some(built.and_then(|()| Ok(draft.open()?))?)),
     }
