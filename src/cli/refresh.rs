@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::{Common, output, who};
 use crate::config::Config;
-use crate::ids::VersionId;
 use crate::interactions::Window;
 use crate::refresh::{Cycle, Exchange, Outcome, Progress, Request, Settings};
 use crate::store::{Note, Store, TaxonomyChange};
@@ -87,37 +86,38 @@ pub(super) fn settings(config: &Config) -> Settings {
 }
 
 fn report(common: &Common, store: &Store, outcome: Outcome) -> anyhow::Result<ExitCode> {
-    match outcome {
-        Outcome::Published(version) => report_version(common, store, "published", version).map(|()| ExitCode::SUCCESS),
-        Outcome::Held(version) => report_version(common, store, "held", version).map(|()| ExitCode::from(HELD)),
-        Outcome::NothingToDo(version) => {
-            report_version(common, store, "nothing_to_do", version).map(|()| ExitCode::from(NOTHING_TO_DO))
-        }
-        Outcome::Exported(questions) => {
-            if common.json {
-                output::json(&json!({ "outcome": "exported", "questions": questions }))?;
-            } else {
-                output::line(format_args!("exported {questions} questions"))?;
-            }
-            Ok(ExitCode::SUCCESS)
-        }
+    if common.json {
+        output::json(&told(store, outcome)?)?;
+    } else {
+        say(store, outcome)?;
     }
+    Ok(match outcome {
+        Outcome::Published(_) | Outcome::Exported(_) => ExitCode::SUCCESS,
+        Outcome::Held(_) => ExitCode::from(HELD),
+        Outcome::NothingToDo(_) => ExitCode::from(NOTHING_TO_DO),
+    })
 }
 
-fn report_version(common: &Common, store: &Store, outcome: &str, version: VersionId) -> anyhow::Result<()> {
-    let manifest = store.manifest(version)?;
-    let judgement = store.judgements(version)?.pop();
-    if common.json {
-        let told = json!({ "outcome": outcome, "version": version, "manifest": manifest, "judgement": judgement });
-        return output::json(&told);
-    }
+fn told(store: &Store, outcome: Outcome) -> anyhow::Result<serde_json::Value> {
+    let (outcome, version) = match outcome {
+        Outcome::Published(version) => ("published", version),
+        Outcome::Held(version) => ("held", version),
+        Outcome::NothingToDo(version) => ("nothing_to_do", version),
+        Outcome::Exported(questions) => return Ok(json!({ "outcome": "exported", "questions": questions })),
+    };
+    let (manifest, judgement) = (store.manifest(version)?, store.judgements(version)?.pop());
+    Ok(json!({ "outcome": outcome, "version": version, "manifest": manifest, "judgement": judgement }))
+}
+
+fn say(store: &Store, outcome: Outcome) -> anyhow::Result<()> {
     match outcome {
-        "published" => {
+        Outcome::Published(version) => {
+            let manifest = store.manifest(version)?;
             let keys: u64 = manifest.keys.iter().sum();
             output::line(format_args!("published {version}: {keys} keys, {} bytes", manifest.table_bytes))?;
         }
-        "held" => {
-            let why = judgement.map_or(String::new(), |judgement| judgement.why);
+        Outcome::Held(version) => {
+            let why = store.judgements(version)?.pop().map_or(String::new(), |judgement| judgement.why);
             output::note(format_args!(
                 "the live version stays; `segue versions show {version}` tells more, `segue versions approve {version} \
                  --why ...` and `segue versions publish {version}` make it live, `segue versions reject {version} --why \
@@ -125,7 +125,10 @@ fn report_version(common: &Common, store: &Store, outcome: &str, version: Versio
             ));
             output::line(format_args!("held {version}: {why}"))?;
         }
-        _ => output::line(format_args!("nothing to do: {version} already holds this log"))?,
+        Outcome::NothingToDo(version) => {
+            output::line(format_args!("nothing to do: {version} already holds this log"))?;
+        }
+        Outcome::Exported(questions) => output::line(format_args!("exported {questions} questions"))?,
     }
     Ok(())
 }

@@ -11,9 +11,11 @@ use super::error::RefreshError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The window of the log that a table's successors are counted from; it ends at the newest event.
+    /// The window of the log that a table's successors are counted from.
     #[serde(with = "humantime_serde")]
     pub window: Duration,
+    /// Where the window of a run ends that names no end.
+    pub ends: Ends,
     /// When the embedded refresher runs.
     pub policy: Policy,
     /// Whether it is kept, beside each table, why each key's row is what it is (`segue explain`): some 50 bytes a key.
@@ -26,8 +28,20 @@ impl Default for Config {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
         let policy = Policy::Fixed(Cadence::Every { every: 2 * day });
-        Self { window: 30 * day, policy, explain: true, memory_limit: ByteSize::gib(6) }
+        Self { window: 30 * day, ends: Ends::default(), policy, explain: true, memory_limit: ByteSize::gib(6) }
     }
+}
+
+/// Where the log is taken to end: `"newest_event"` or `"whole_days"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ends {
+    /// Right behind its newest event: right for a log that arrives a day at a time.
+    #[default]
+    NewestEvent,
+    /// At the midnight (UTC) before its newest event: right for a log that streams in, whose newest day the input gate
+    /// would hold as incomplete. A day counts as whole once an event of a later one has come.
+    WholeDays,
 }
 
 /// When the embedded refresher runs: `"on_demand"`, `{ fixed = { every = "2d" } }` or `{ fixed = { cron = "0 3 * * *" } }`.

@@ -11,7 +11,7 @@ mod pipeline;
 mod schedule;
 mod steps;
 
-pub use config::{Config, Policy};
+pub use config::{Config, Ends, Policy};
 pub use error::RefreshError;
 pub use pipeline::{Cycle, Exchange, Outcome, Progress, Request, Settings};
 pub use schedule::Schedule;

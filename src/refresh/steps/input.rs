@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 
 use crate::interactions::{CountsFile, Log, Report, Window, load_taxonomy};
+use crate::refresh::config::Ends;
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Progress, Settings};
 use crate::table::Lineage;
@@ -43,23 +44,34 @@ pub(in crate::refresh) async fn read(
     tell(1, format!("reading {}", settings.interactions.path));
     let log = Log::open(&settings.interactions, &taxonomy).await?;
     let window = window(settings, &log, &cycle.request.window).await?;
-    // The newest event is that of a good row: bad rows behind it are not to go unseen.
-    let report = log.report(&Window { to: cycle.request.window.to, ..window }).await?;
+    let surveyed = match settings.refresh.ends {
+        // The newest event is that of a good row: bad rows behind it are not to go unseen.
+        Ends::NewestEvent => Window { to: cycle.request.window.to, ..window },
+        Ends::WholeDays => window,
+    };
+    let report = log.report(&surveyed).await?;
     tell(2, format!("{} rows, {} positive, {} bad", report.rows, report.positives, report.bad_rows()));
     let mut lineage = log_lineage(settings, &window, &report)?;
     lineage.settings.insert("files".into(), log.fingerprint());
     Ok(Input { taxonomy, source: Source::Log { log: Box::new(log), window }, lineage })
 }
 
-/// The window asked for; what is open ends right behind the newest event and reaches back `refresh.window`.
+/// The window asked for; what is open ends where `refresh.ends` says and reaches back `refresh.window`.
 async fn window(settings: &Settings, log: &Log, asked: &Window) -> Result<Window, RefreshError> {
     let to = match asked.to {
         Some(to) => to,
-        None => log.span().await?.newest + TimeDelta::nanoseconds(1),
+        None => end(settings.refresh.ends, log.span().await?.newest),
     };
     let length = TimeDelta::from_std(settings.refresh.window).unwrap_or(TimeDelta::MAX);
     let from = asked.from.or_else(|| to.checked_sub_signed(length));
     Ok(Window { from, to: Some(to) })
+}
+
+fn end(ends: Ends, newest: DateTime<Utc>) -> DateTime<Utc> {
+    match ends {
+        Ends::NewestEvent => newest + TimeDelta::nanoseconds(1),
+        Ends::WholeDays => newest.date_naive().and_time(NaiveTime::MIN).and_utc(),
+    }
 }
 
 fn log_lineage(settings: &Settings, window: &Window, report: &Report) -> Result<Lineage, RefreshError> {
@@ -88,7 +100,7 @@ fn shape_lineage(settings: &Settings) -> Lineage {
         ("table.width".into(), table.width.to_string()),
         ("table.min_count".into(), json(&table.min_count)),
     ]);
-    Lineage { created: chrono::Utc::now(), settings, ..Lineage::default() }
+    Lineage { created: Utc::now(), settings, ..Lineage::default() }
 }
 
 pub(in crate::refresh) fn json(value: &impl serde::Serialize) -> String {

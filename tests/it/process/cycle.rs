@@ -35,6 +35,21 @@ fn a_simulated_log_becomes_a_table_and_a_new_day_the_next() {
 }
 
 #[test]
+fn a_day_that_still_streams_in_is_left_for_later() {
+    let first_days = "user_id,cluster_id,timestamp\n1,1,2026-01-01\n1,2,2026-01-02\n";
+    let world = World::with_log(&format!("{first_days}1,3,2026-01-03T09:00:00Z\n2,99,2026-01-03T09:30:00Z\n"));
+    let whole_days = ["refresh", "--set", "refresh.ends=whole_days"];
+    let told = world.json(&whole_days);
+    let lineage = &told["manifest"]["lineage"];
+    assert_eq!(lineage["window_to"], "2026-01-03T00:00:00Z", "{told}");
+    assert_eq!((&lineage["settings"]["rows"], &lineage["settings"]["bad_rows"]), (&json!("2"), &json!("0")), "{told}");
+    world.write("log/log.csv", &format!("{first_days}1,3,2026-01-03\n1,4,2026-01-04\n"));
+    assert_eq!(world.json(&whole_days)["manifest"]["lineage"]["settings"]["rows"], "3");
+    world.write("log/log.csv", "user_id,cluster_id,timestamp\n1,1,2026-01-01\n1,2,2026-01-01T10:00:00Z\n");
+    world.run(&whole_days).refused(&["no interactions in the window"]);
+}
+
+#[test]
 fn a_corrected_log_is_counted_again() {
     let world = World::with_log("user_id,cluster_id,timestamp\n1,1,2026-01-01\n1,2,2026-01-02\n");
     let refresh = |code| assert_eq!(world.run(&["refresh"]).code, Some(code));
