@@ -13,7 +13,7 @@ use figment::{Figment, Metadata, Profile, Provider};
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "refresher")]
-use crate::{evaluation, inference, interactions, refresh, retrieval, simulate};
+use crate::{evaluation, finetune, inference, interactions, refresh, retrieval, simulate};
 use crate::{serve, store, table, telemetry};
 
 /// The file that is read when no other is named.
@@ -49,6 +49,9 @@ pub struct Config {
     /// Who predicts.
     #[cfg(feature = "refresher")]
     pub inference: inference::Config,
+    /// What a model is tuned with.
+    #[cfg(feature = "refresher")]
+    pub finetune: finetune::Config,
     /// The refresh cycle.
     #[cfg(feature = "refresher")]
     pub refresh: refresh::Config,
@@ -74,6 +77,9 @@ pub struct Config {
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     inference: Unread,
+    #[cfg(not(feature = "refresher"))]
+    #[serde(skip_serializing)]
+    finetune: Unread,
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     refresh: Unread,
@@ -129,6 +135,10 @@ pub enum ConfigError {
     #[cfg(feature = "refresher")]
     #[error(transparent)]
     Inference(#[from] inference::InferenceError),
+    /// Samples that cannot be drawn.
+    #[cfg(feature = "refresher")]
+    #[error(transparent)]
+    Finetune(#[from] finetune::FinetuneError),
     /// A value that does not fit.
     #[error("`{key}` {origin}: {problem}")]
     Value {
@@ -161,6 +171,8 @@ impl Config {
         config.evaluation.check()?;
         #[cfg(feature = "refresher")]
         config.inference.check()?;
+        #[cfg(feature = "refresher")]
+        config.finetune.check()?;
         Ok(config)
     }
 }

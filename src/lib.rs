@@ -34,6 +34,8 @@ pub mod config;
 #[cfg(feature = "refresher")]
 pub mod evaluation;
 mod files;
+#[cfg(feature = "refresher")]
+pub mod finetune;
 pub mod ids;
 #[cfg(any(feature = "refresher", feature = "embedded"))]
 pub mod inference;

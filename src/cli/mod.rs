@@ -5,6 +5,8 @@ mod count;
 #[cfg(feature = "refresher")]
 mod demo;
 mod explain;
+#[cfg(feature = "refresher")]
+mod finetune;
 mod lookup;
 mod output;
 #[cfg(feature = "refresher")]
@@ -76,6 +78,9 @@ enum Command {
     /// Count transitions and print them as CSV
     #[cfg(feature = "refresher")]
     Count(count::Args),
+    /// Prepare the samples that a language model is fine-tuned with
+    #[cfg(feature = "refresher")]
+    Finetune(finetune::Args),
     /// Tell why a history is answered as it is: counts, what was retrieved, prompt, answer, row
     Explain(explain::Args),
     /// List, show, approve, reject, publish, roll back and remove versions
@@ -115,6 +120,8 @@ fn run(Args { common, command }: Args) -> anyhow::Result<ExitCode> {
         Command::Refresh(args) => refresh::run(&common, args),
         #[cfg(feature = "refresher")]
         Command::Count(args) => count::run(&common, args),
+        #[cfg(feature = "refresher")]
+        Command::Finetune(args) => finetune::run(&common, args),
         Command::Versions(args) => versions::run(&common, args),
         Command::Table(args) => table::run(&common, args),
         Command::Explain(args) => explain::run(&common, args),

@@ -17,12 +17,13 @@ use super::engine::Limits;
 use super::error::Error;
 use super::report::Report;
 use super::rows::Rows;
+use super::samples::{self, SampleStream};
 use super::sequences::{self, SequenceStream};
 use super::source::Source;
-use super::sql::{daily_sql, popular_sql, sequence_sql, transition_sql};
+use super::sql::{daily_sql, popular_sql, sample_sql, sequence_sql, transition_sql};
 use super::survey::survey;
 use super::time::{self, MAX_GAP_SECONDS};
-use super::users::Users;
+use super::users::{HeldOut, Users};
 use super::window::Window;
 use crate::ids::ClusterId;
 use crate::taxonomy::Taxonomy;
@@ -150,6 +151,30 @@ impl Log {
         let sql = sequence_sql(self.config.sequence, &self.aligned(window), &self.users);
         let rows = self.context.sql(&sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
         Ok(sequences::grouped(rows, self.limits.clone()))
+    }
+
+    /// Reads every transition of `window` with its times and its user's part, in the order of time: what fine-tuning
+    /// samples are drawn from (section 2.2). Everyone's, whatever users this log is of.
+    pub async fn samples(
+        &self,
+        k: usize,
+        window: &Window,
+        held_out: &HeldOut,
+        validation: f64,
+    ) -> Result<SampleStream, Error> {
+        if !(1..=4).contains(&k) {
+            return Err(Error::KeyLength(k));
+        }
+        held_out.check()?;
+        let failed = |e| self.limits.error("reading samples", e);
+        let sql = sample_sql(self.config.sequence, k, &self.aligned(window), held_out, validation);
+        let rows = self.context.sql(&sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
+        Ok(samples::read(rows, k, self.limits.clone()))
+    }
+
+    /// How few users a transition may have and still be counted.
+    pub fn min_users(&self) -> u64 {
+        self.config.min_users
     }
 
     /// Counts the positives of everyone on each day (UTC) of `window` that has any, in order.

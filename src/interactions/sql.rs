@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::config::Sequence;
 use super::time;
-use super::users::Users;
+use super::users::{HeldOut, Users};
 use super::window::Window;
 
 /// The statement that counts `(c1, ..., ck) -> next` in `window`: columns `c1, ..., ck, next, count`, ordered by key,
@@ -61,6 +61,39 @@ SELECT cluster_id,
   CAST(row_number() OVER (PARTITION BY {parts} ORDER BY ts, cluster_id) AS BIGINT) AS place
 FROM firsts
 ORDER BY {parts}, ts, cluster_id"
+    )
+}
+
+/// The statement that gives every transition of `window` with its times, in the order of time: columns `c1, ..., ck, next,
+/// began` (when `c1` was met)`, moved` (when `next` was met)`, part` (of its user: 0 training, 1 validation, the `share` of
+/// all users next to those held out, 2 held out) and `novel` (1 where the user had never met `next`, whatever the window's
+/// start).
+pub fn sample_sql(sequence: Sequence, k: usize, window: &Window, held_out: &HeldOut, share: f64) -> String {
+    let (firsts, parts) = firsts(sequence, window, &Users::Everyone);
+    let key = (1..=k).map(|i| format!("c{i}, ")).collect::<String>();
+    let later =
+        (2..=k).map(|i| format!("lead(cluster_id, {}) OVER sequence AS c{i},\n    ", i - 1)).collect::<String>();
+    let met = conditions(&Window { from: None, ..*window }, &Users::Everyone);
+    let part = held_out.part(share);
+    format!(
+        "{firsts},
+steps AS (
+  SELECT user_id, cluster_id AS c1,
+    {later}lead(cluster_id, {k}) OVER sequence AS next,
+    ts AS began, lead(ts, {k}) OVER sequence AS moved
+  FROM firsts
+  WINDOW sequence AS (PARTITION BY {parts} ORDER BY ts, cluster_id)
+),
+met AS (
+  SELECT user_id AS who, cluster_id AS what, min(ts) AS first_met
+  FROM positives{met}
+  GROUP BY user_id, cluster_id
+)
+SELECT {key}next, began, moved, CAST({part} AS BIGINT) AS part,
+  CAST(CASE WHEN first_met = moved THEN 1 ELSE 0 END AS BIGINT) AS novel
+FROM steps JOIN met ON who = user_id AND what = next
+WHERE next IS NOT NULL
+ORDER BY moved, {key}next, part, novel, began"
     )
 }
 

@@ -50,10 +50,18 @@ impl HeldOut {
         Ok(())
     }
 
+    /// The expression for a user's part in fine-tuning: 2 where held out, 1 for the `share` of all users who come next in
+    /// the hash's order, 0 for the rest.
+    pub(super) fn part(&self, share: f64) -> String {
+        let (place, first_kept) = self.places();
+        let first_trained = Self { share: self.share + share, ..self.clone() }.places().1;
+        format!("CASE WHEN {place} < {first_kept} THEN 2 WHEN {place} < {first_trained} THEN 1 ELSE 0 END")
+    }
+
     /// The user's place in the hash's order, and the first place that is kept; of that, the first digits are enough.
     fn places(&self) -> (String, String) {
         let places = 2_f64.powi(32);
-        // At most 2^31 after the check.
+        // At most 2^31 after the check, 2^32 - 2^30 with a validation share of up to 0.25 beside it.
         let first_kept = (self.share * places).round() as u64;
         (format!("md5(concat('{}', user_id))", self.salt), format!("'{first_kept:08x}'"))
     }

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may import.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("files", &[]),
     ("ids", &[]),
     ("proto", &[]),
@@ -19,6 +19,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
     ("evaluation", &["ids", "table", "interactions"]),
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
+    ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "inference"]),
     ("serve", &["ids", "proto", "taxonomy", "table", "lookup", "store"]),
     (
         "refresh",
@@ -28,6 +29,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
         "config",
         &[
             "evaluation",
+            "finetune",
             "inference",
             "interactions",
             "refresh",

@@ -11,6 +11,8 @@ mod count;
 mod embedded;
 #[cfg(feature = "refresher")]
 mod evaluation;
+#[cfg(feature = "refresher")]
+mod finetune;
 mod imports;
 #[cfg(feature = "refresher")]
 mod inference;

@@ -1,0 +1,155 @@
+//! From the log to three files of samples.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures::TryStreamExt;
+
+use super::config::{Config, Labels};
+use super::draw::{Draw, Sample};
+use super::error::{FinetuneError, part_name};
+use super::manifest::Manifest;
+use super::recent::Recent;
+use super::write;
+use crate::ids::ClusterId;
+use crate::inference::prompt::{self, Template};
+use crate::inference::{Prompts, Vocabulary};
+use crate::interactions::{HeldOut, Log, Part, Users, Window};
+use crate::retrieval::{self, Granularity};
+use crate::taxonomy::Taxonomy;
+
+/// What samples are drawn by, beside `[finetune]`.
+pub struct Settings<'s> {
+    /// Clusters in a key.
+    pub k: usize,
+    /// Who is held out.
+    pub held_out: &'s HeldOut,
+    /// What a prompt shows of recent behaviour.
+    pub retrieval: &'s retrieval::Config,
+    /// The templates.
+    pub prompt: &'s prompt::Config,
+    /// What is open ends behind the newest event, and reaches back [`Config::window`].
+    pub window: Window,
+}
+
+const PARTS: [Part; 3] = [Part::Train, Part::Validation, Part::Test];
+
+type Drawn = (Vec<Sample>, BTreeMap<ClusterId, u64>);
+
+/// Draws samples and writes them to `dir`, which must not exist yet: it appears when everything in it is whole.
+///
+/// Contexts and popular clusters are counted from those who are not held out, strictly before the sample (popular: before
+/// the window). A context's steps are those of the sequences in the window; a refresh, which sees its own window alone,
+/// counts those steps too to which users come back.
+pub async fn curate(
+    config: &Config,
+    settings: &Settings<'_>,
+    log: &Log,
+    taxonomy: &Taxonomy,
+    dir: &Path,
+) -> Result<Manifest, FinetuneError> {
+    config.check()?;
+    if config.prompt == Template::Rag && settings.retrieval.granularity == Granularity::Global {
+        return Err(FinetuneError::Global);
+    }
+    if dir.exists() {
+        return Err(FinetuneError::Exists(dir.to_owned()));
+    }
+    let (from, to) = bounds(config, settings, log).await?;
+    let window = Window { from: Some(from), to: Some(to) };
+    let template = prompt::Config { template: config.prompt, ..settings.prompt.clone() };
+    let mut prompts = Prompts::new(&template, Vocabulary::new(taxonomy)?)?;
+    let before = Window { from: back(from, config.window), to: Some(from) };
+    let kept = log.of(Users::Kept(settings.held_out.clone()));
+    let popular: Vec<_> = kept.popular(&before).await?.clusters.into_iter().map(|(cluster, _)| cluster).collect();
+    prompts.set_popular(&popular);
+    let drawn = draw(config, settings, log, &window).await?;
+    check(config, &window, &drawn, prompts.vocabulary())?;
+    write::directory(dir, |dir| {
+        let mut splits = BTreeMap::new();
+        for (part, (samples, seen)) in PARTS.into_iter().zip(drawn) {
+            let name = if part == Part::Train { "train" } else { part_name(part) };
+            let path = dir.join(format!("{name}.jsonl"));
+            splits.insert(name.to_owned(), write::split(&path, &samples, seen, &prompts)?);
+        }
+        Ok(Manifest {
+            created: Utc::now(),
+            from,
+            to,
+            k: settings.k,
+            config: config.clone(),
+            held_out: settings.held_out.clone(),
+            taxonomy_hash: taxonomy.hash(),
+            prompt_hash: prompts.hash(),
+            log: log.fingerprint(),
+            splits,
+        })
+    })
+}
+
+async fn bounds(
+    config: &Config,
+    settings: &Settings<'_>,
+    log: &Log,
+) -> Result<(DateTime<Utc>, DateTime<Utc>), FinetuneError> {
+    let to = match settings.window.to {
+        Some(to) => to,
+        None => log.span().await?.newest + TimeDelta::nanoseconds(1),
+    };
+    let from = settings.window.from.or_else(|| back(to, config.window)).unwrap_or(DateTime::<Utc>::MIN_UTC);
+    log.report(&Window { from: Some(from), to: Some(to) }).await?;
+    Ok((from, to))
+}
+
+fn back(to: DateTime<Utc>, length: std::time::Duration) -> Option<DateTime<Utc>> {
+    to.checked_sub_signed(TimeDelta::from_std(length).ok()?)
+}
+
+/// One pass over the log, for all three parts.
+async fn draw(
+    config: &Config,
+    settings: &Settings<'_>,
+    log: &Log,
+    window: &Window,
+) -> Result<[Drawn; 3], FinetuneError> {
+    let shows = config.prompt == Template::Rag;
+    // The first samples know what went before the window.
+    let lead = if shows { settings.retrieval.window.saturating_mul(2) } else { std::time::Duration::ZERO };
+    let wide = Window { from: window.from.and_then(|from| back(from, lead)), to: window.to };
+    let mut recent = Recent::new(settings.retrieval);
+    let mut draws = [config.samples, config.watched, config.watched].map(|most| Draw::new(config.seed, most));
+    let mut moves = log.samples(settings.k, &wide, settings.held_out, config.validation).await?;
+    while let Some(moved) = moves.try_next().await? {
+        if moved.novel && window.from.is_none_or(|from| moved.began >= from) {
+            let context = if shows { recent.context(&moved.key, moved.at) } else { retrieval::Context::default() };
+            draws[moved.part as usize].add(&moved.key, moved.next, context);
+        }
+        if shows && moved.part != Part::Test {
+            recent.add(&moved);
+        }
+    }
+    let [train, validation, test] = draws;
+    // What a part's own users did is what it is measured by, however rare.
+    Ok([
+        train.finish(config.labels, log.min_users()),
+        validation.finish(Labels::Natural, 0),
+        test.finish(Labels::Natural, 0),
+    ])
+}
+
+/// Refuses what no model could be tuned with, or judged by.
+fn check(config: &Config, window: &Window, drawn: &[Drawn; 3], vocabulary: &Vocabulary) -> Result<(), FinetuneError> {
+    let window = *window;
+    let (train, found) = (&drawn[0].0, drawn[0].0.len());
+    if found < config.min_samples {
+        return Err(FinetuneError::TooFew { window, found, needed: config.min_samples });
+    }
+    if let Some(first) = train.first().filter(|first| train.iter().all(|sample| sample.next == first.next)) {
+        return Err(FinetuneError::OneLabel { window, label: vocabulary.name(first.next).to_owned() });
+    }
+    match PARTS.into_iter().zip(drawn).find(|(_, (samples, _))| samples.is_empty()) {
+        Some((part, _)) => Err(FinetuneError::NoUsers { window, part }),
+        None => Ok(()),
+    }
+}

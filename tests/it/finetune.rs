@@ -1,0 +1,199 @@
+//! What a model is tuned with: whose samples go where, what they show, and what is refused.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::Path;
+
+use segue::finetune::{Config, FinetuneError, Labels, Manifest, Settings, curate};
+use segue::ids::ClusterId;
+use segue::inference::prompt::{self, Template};
+use segue::interactions::{self, HeldOut, Log, Window};
+use segue::retrieval;
+use segue::taxonomy::Taxonomy;
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Of the users 0 to 59 those that are held out, as `count::held_out` tells.
+const HELD_OUT: [u32; 3] = [21, 30, 31];
+const USERS: u32 = 60;
+
+struct World {
+    dir: TempDir,
+    clusters: u32,
+}
+
+/// A user, a cluster, and an hour of 2026.
+type Row = (u32, u32, u32);
+
+impl World {
+    fn new(rows: &[Row]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut log = "user_id,cluster_id,timestamp\n".to_owned();
+        for (user, cluster, hour) in rows {
+            writeln!(
+                log,
+                "{user},{cluster},2026-{:02}-{:02}T{:02}:00:00Z",
+                1 + hour / 672,
+                1 + hour / 24 % 28,
+                hour % 24
+            )
+            .unwrap();
+        }
+        std::fs::write(dir.path().join("log.csv"), log).unwrap();
+        Self { dir, clusters: 1 + rows.iter().map(|row| row.1).max().unwrap() }
+    }
+
+    fn curate(&self, config: &Config, from: Option<&str>) -> Result<(Manifest, Vec<Vec<Line>>), FinetuneError> {
+        let dir = self.dir.path().join("samples");
+        let log = self.dir.path().join("log.csv").to_str().unwrap().to_owned();
+        let settings = Settings {
+            k: 2,
+            held_out: &HeldOut::default(),
+            retrieval: &retrieval::Config::default(),
+            prompt: &prompt::Config::default(),
+            window: Window::parse(from, None).unwrap(),
+        };
+        let taxonomy = Taxonomy::new((0..self.clusters).map(|id| (ClusterId(id), format!("cluster {id}")))).unwrap();
+        let interactions = interactions::Config { path: log, ..Default::default() };
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let manifest = runtime.block_on(async {
+            let log = Log::open(&interactions, &taxonomy).await?;
+            curate(config, &settings, &log, &taxonomy, &dir).await
+        })?;
+        let lines = ["train", "validation", "test"].map(|split| read(&dir.join(format!("{split}.jsonl"))));
+        std::fs::remove_dir_all(&dir).unwrap();
+        Ok((manifest, lines.into()))
+    }
+}
+
+/// What is said to the model, and what it is to say.
+struct Line {
+    prompt: String,
+    answer: u32,
+}
+
+fn read(path: &Path) -> Vec<Line> {
+    let line = |line: &str| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line.as_object().unwrap().len(), 1, "providers refuse other fields");
+        let turns = line["messages"].as_array().unwrap();
+        let roles: Vec<_> = turns.iter().map(|turn| turn["role"].as_str().unwrap()).collect();
+        assert_eq!(roles, ["system", "user", "assistant"]);
+        let answer = turns[2]["content"].as_str().unwrap().strip_prefix("cluster ").unwrap().parse().unwrap();
+        Line { prompt: turns[1]["content"].as_str().unwrap().to_owned(), answer }
+    };
+    std::fs::read_to_string(path).unwrap().lines().map(line).collect()
+}
+
+/// Each user has three clusters that nobody else has: an answer tells its user.
+fn strangers() -> Vec<Row> {
+    (0..USERS).flat_map(|user| (0..3).map(move |n| (user, 3 * user + n, 24 * n + user))).collect()
+}
+
+fn few() -> Config {
+    Config { min_samples: 2, ..Config::default() }
+}
+
+#[test]
+fn a_user_is_in_one_part_and_the_held_out_are_the_test() {
+    let config = Config { validation: 0.2, ..few() };
+    let (manifest, parts) = World::new(&strangers()).curate(&config, None).unwrap();
+    let users: Vec<BTreeSet<u32>> =
+        parts.iter().map(|lines| lines.iter().map(|line| line.answer / 3).collect()).collect();
+    assert_eq!(users[2], BTreeSet::from(HELD_OUT));
+    assert!(users[1].len() >= 3, "{users:?}");
+    assert_eq!(users.iter().map(BTreeSet::len).sum::<usize>(), USERS as usize, "none is lost, none is twice");
+    assert_eq!(users.iter().flatten().collect::<BTreeSet<_>>().len(), USERS as usize);
+    let told: usize = manifest.splits.values().map(|split| split.samples).sum();
+    assert_eq!((told, manifest.splits["test"].labels.len()), (USERS as usize, 3));
+    let (again, _) = World::new(&strangers()).curate(&config, None).unwrap();
+    let hashes = |of: &Manifest| of.splits.values().map(|split| split.xxh3.clone()).collect::<Vec<_>>();
+    assert_eq!(hashes(&again), hashes(&manifest), "the same seed draws the same");
+}
+
+#[test]
+fn what_a_user_met_before_the_window_is_not_novel_in_it() {
+    let mut rows = strangers();
+    // A month later everyone goes the same way again, and comes to one new cluster in the end.
+    let fresh = 3 * USERS;
+    let again = |(user, cluster, hour): &Row| (*user, *cluster, hour + 672);
+    rows.extend(strangers().iter().map(again));
+    rows.extend((0..USERS).map(|user| (user, fresh + user % 2, 672 + 24 * 3 + user)));
+    let config = Config { validation: 0.2, ..few() };
+    let (_, parts) = World::new(&rows).curate(&config, Some("2026-02-01")).unwrap();
+    assert!(parts.iter().flatten().all(|line| line.answer >= fresh));
+    assert_eq!(parts.iter().map(Vec::len).sum::<usize>(), USERS as usize);
+}
+
+#[test]
+fn a_prompt_shows_what_others_did_strictly_before() {
+    // Two hours apart everyone goes 0, 1, and then to a cluster of their own.
+    let rows: Vec<Row> = (0..USERS)
+        .flat_map(|user| [(user, 0, 4 * user), (user, 1, 4 * user + 1), (user, 2 + user, 4 * user + 2)])
+        .collect();
+    let config = Config { validation: 0.2, prompt: Template::Rag, ..few() };
+    let (_, parts) = World::new(&rows).curate(&config, None).unwrap();
+    for line in parts.iter().flatten() {
+        let user = line.answer - 2;
+        // All are equally frequent: the first within the last week by id, and never a held-out user's.
+        let earliest =
+            (0..user).find(|&other| !HELD_OUT.contains(&other) && 4 * other >= (4 * user + 2).saturating_sub(168));
+        let shown = line.prompt.rsplit_once("took up: cluster ").map(|(_, id)| id.trim().parse::<u32>().unwrap() - 2);
+        assert_eq!(shown, earliest, "of user {user}: {}", line.prompt);
+    }
+    let (_, base) = World::new(&rows).curate(&Config { prompt: Template::Base, ..config }, None).unwrap();
+    assert!(base.iter().flatten().all(|line| line.prompt == "Cluster 1: cluster 0\nCluster 2: cluster 1"));
+}
+
+#[test]
+fn labels_are_as_told() {
+    // From each of 60 clusters, 40 steps to the cluster 60, 16 to 61, 4 to 62.
+    let to = |user: u32| {
+        if user % 15 == 14 {
+            62
+        } else if user % 15 > 9 {
+            61
+        } else {
+            60
+        }
+    };
+    let rows: Vec<Row> = (0..USERS)
+        .flat_map(|user| [(user, user, user), (user, (user + 1) % USERS, 99 + user), (user, to(user), 200 + user)])
+        .collect();
+    let counts = |labels| {
+        let config = Config { samples: 9, min_samples: 2, labels, ..Config::default() };
+        let (manifest, _) = World::new(&rows).curate(&config, None).unwrap();
+        manifest.splits["train"].labels.values().copied().collect::<Vec<_>>()
+    };
+    assert_eq!(counts(Labels::Balanced), [3, 3, 3]);
+    let (natural, tempered) = (counts(Labels::Natural), counts(Labels::Tempered));
+    assert!(natural[0] > tempered[0] && tempered[0] > 3, "{natural:?} {tempered:?}");
+}
+
+#[test]
+fn what_no_model_can_be_tuned_with_is_refused_and_nothing_is_written() {
+    let check = |rows: &[Row], config: &Config, expected: &[&str]| {
+        let world = World::new(rows);
+        let error = world.curate(config, None).err().unwrap().to_string();
+        assert!(expected.iter().all(|part| error.contains(part)), "{error}");
+        assert_eq!(std::fs::read_dir(world.dir.path()).unwrap().count(), 1, "only the log");
+    };
+    check(&strangers(), &Config::default(), &["distinct novel transitions", "100 are needed", "min_samples"]);
+    let same: Vec<Row> =
+        (0..USERS).flat_map(|user| [(user, user, user), (user, (user + 1) % USERS, 99), (user, 60, 200)]).collect();
+    check(&same, &few(), &["the same answer, `cluster 60`"]);
+    let kept: Vec<Row> = strangers().into_iter().filter(|row| !HELD_OUT.contains(&row.0)).collect();
+    check(&kept, &Config { validation: 0.2, ..few() }, &["for the test", "evaluation.held_out.share"]);
+    check(&strangers(), &Config { validation: 0.9, ..few() }, &["validation = 0.9"]);
+}
+
+#[test]
+fn a_directory_that_exists_is_not_written_over() {
+    let world = World::new(&strangers());
+    let dir = world.dir.path().join("samples");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("train.jsonl"), "mine").unwrap();
+    let error = world.curate(&few(), None).err().unwrap().to_string();
+    assert!(error.contains("exists already"), "{error}");
+    assert_eq!(std::fs::read_to_string(dir.join("train.jsonl")).unwrap(), "mine");
+}
