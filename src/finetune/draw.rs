@@ -1,6 +1,7 @@
 //! Which samples are drawn: distinct ones, by a hash of the seed, within memory of labels x samples.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use xxhash_rust::xxh3::Xxh3;
 
@@ -86,23 +87,14 @@ impl Draw {
 /// but that what one label lacks goes to the others. All of them where there are not more than `total`.
 fn shares(labels: &[(f64, usize)], total: usize) -> Vec<usize> {
     let mut wanted = vec![0_usize; labels.len()];
-    let mut left = total.min(labels.iter().map(|&(_, have)| have).sum());
-    while left > 0 {
-        let open: Vec<usize> = (0..labels.len()).filter(|&at| wanted[at] < labels[at].1).collect();
-        let weight: f64 = open.iter().map(|&at| labels[at].0).sum();
-        let round = left;
-        for &at in &open {
-            let share = (round as f64 * labels[at].0 / weight).floor() as usize;
-            let given = share.min(labels[at].1 - wanted[at]).min(left);
-            wanted[at] += given;
-            left -= given;
-        }
-        // Less than one for each: the heaviest get one, ties by id.
-        if left == round {
-            let mut heaviest = open;
-            heaviest.sort_by(|&a, &b| labels[b].0.total_cmp(&labels[a].0).then(a.cmp(&b)));
-            heaviest.into_iter().take(left).for_each(|at| wanted[at] += 1);
-            left = total.min(labels.iter().map(|&(_, have)| have).sum()) - wanted.iter().sum::<usize>();
+    // Webster's method: the next goes to who has the least for its weight. The bits of positive numbers order as they do.
+    let turn = |at: usize, given: usize| Reverse((((given as f64 + 0.5) / labels[at].0).to_bits(), at));
+    let mut turns: BinaryHeap<_> = (0..labels.len()).filter(|&at| labels[at].1 > 0).map(|at| turn(at, 0)).collect();
+    for _ in 0..total {
+        let Some(Reverse((_, at))) = turns.pop() else { break };
+        wanted[at] += 1;
+        if wanted[at] < labels[at].1 {
+            turns.push(turn(at, wanted[at]));
         }
     }
     wanted
