@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may import.
-const ALLOWED: [(&str, &[&str]); 21] = [
+const ALLOWED: [(&str, &[&str]); 22] = [
     ("files", &[]),
     ("ids", &[]),
     ("proto", &[]),
@@ -19,7 +19,8 @@ const ALLOWED: [(&str, &[&str]); 21] = [
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
     ("evaluation", &["ids", "table", "interactions"]),
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
-    ("serve", &["ids", "proto", "taxonomy", "table", "lookup", "store"]),
+    ("experiment", &[]),
+    ("serve", &["experiment", "ids", "proto", "taxonomy", "table", "lookup", "store"]),
     (
         "refresh",
         &["ids", "taxonomy", "table", "interactions", "lookup", "store", "retrieval", "evaluation", "inference"],
@@ -28,6 +29,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
         "config",
         &[
             "evaluation",
+            "experiment",
             "inference",
             "interactions",
             "refresh",
@@ -39,7 +41,7 @@ const ALLOWED: [(&str, &[&str]); 21] = [
             "telemetry",
         ],
     ),
-    ("app", &["config", "ids", "refresh", "serve", "store", "telemetry"]),
+    ("app", &["config", "experiment", "ids", "refresh", "serve", "store", "telemetry"]),
     ("cli", &["*"]),
     ("client", &["proto"]),
     ("lib", &["*"]),

@@ -11,6 +11,7 @@ mod count;
 mod embedded;
 #[cfg(feature = "refresher")]
 mod evaluation;
+mod experiment;
 mod imports;
 #[cfg(feature = "refresher")]
 mod inference;
