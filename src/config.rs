@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "refresher")]
 use crate::{evaluation, finetune, inference, interactions, refresh, retrieval, simulate};
-use crate::{serve, store, table, telemetry};
+use crate::{experiment, serve, store, table, telemetry};
 
 /// The file that is read when no other is named.
 pub const DEFAULT_FILE: &str = "segue.toml";
@@ -43,6 +43,8 @@ pub struct Config {
     /// What a table must be like to go live.
     #[cfg(feature = "refresher")]
     pub evaluation: evaluation::Config,
+    /// Which units are answered from which channels.
+    pub experiments: Vec<experiment::Config>,
     /// What prompts show of recent behaviour.
     #[cfg(feature = "refresher")]
     pub retrieval: retrieval::Config,
@@ -131,6 +133,9 @@ pub enum ConfigError {
     #[cfg(feature = "refresher")]
     #[error(transparent)]
     Evaluation(#[from] evaluation::ConfigError),
+    /// Experiments that cannot be run.
+    #[error(transparent)]
+    Experiments(#[from] experiment::ConfigError),
     /// A model that cannot be asked so.
     #[cfg(feature = "refresher")]
     #[error(transparent)]
@@ -167,6 +172,7 @@ impl Config {
         // The first of several problems is the one that is told.
         let config: Self = figment.extract().map_err(|errors| describe(errors.into_iter().next()))?;
         config.table.check()?;
+        experiment::Experiments::new(&config.experiments)?;
         #[cfg(feature = "refresher")]
         config.evaluation.check()?;
         #[cfg(feature = "refresher")]

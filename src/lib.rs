@@ -33,6 +33,7 @@ pub mod client;
 pub mod config;
 #[cfg(feature = "refresher")]
 pub mod evaluation;
+pub mod experiment;
 mod files;
 #[cfg(feature = "refresher")]
 pub mod finetune;

@@ -9,6 +9,7 @@ use std::ffi::OsString;
 use tokio::signal::unix::Signal;
 
 use crate::config::Config;
+use crate::experiment::{self, Experiments};
 use crate::serve::{self, Backend, Drained, Listeners, Metrics, StartError};
 use crate::store::live::{Live, Watcher, describe_metrics};
 use crate::store::{Store, StoreError};
@@ -25,6 +26,9 @@ pub enum AppError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The experiments.
+    #[error(transparent)]
+    Experiments(#[from] experiment::ConfigError),
     /// The system's signals.
     #[error("signals cannot be listened to: {0}")]
     Signals(std::io::Error),
@@ -48,6 +52,7 @@ impl App {
     /// Binds the ports and starts to load the store's tables. `refresher` are the arguments that make this binary the
     /// refresher; without them none is run.
     pub async fn start(config: &Config, refresher: Option<Vec<OsString>>) -> Result<Self, AppError> {
+        let experiments = Experiments::new(&config.experiments)?;
         let listeners = serve::bind(&config.serve).await?;
         let counted = Metrics::default();
         counted.install().map_err(|_| AppError::Recorder)?;
@@ -58,7 +63,7 @@ impl App {
         let (supervisor, refresh) = refresher.map(Supervisor::new).unzip();
         let hangups = signals::hangups().map_err(AppError::Signals)?;
         let (ready, reloader) = (watcher.ready(), watcher.reloader());
-        let backend = Backend { live: live.clone(), ready, reloader, store, refresh, metrics: counted };
+        let backend = Backend { live: live.clone(), ready, reloader, store, refresh, experiments, metrics: counted };
         Ok(Self { listeners, backend, _watcher: watcher, live, supervisor, hangups })
     }
 

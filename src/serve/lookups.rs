@@ -2,12 +2,14 @@
 
 use std::cell::Cell;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tonic::Status;
 
 use super::config::Config;
 use super::error::{ServeError, kind_of_status};
-use super::metrics::{Metrics, Tally};
+use super::metrics::{ArmCounters, Metrics, Tally};
+use crate::experiment::{Assigned, Experiments};
 use crate::ids::VersionId;
 use crate::lookup::{self, Answer, Query, Rules, Scratch};
 use crate::store::Mapping;
@@ -18,16 +20,36 @@ thread_local! {
     static SCRATCH: Cell<Scratch> = Cell::default();
 }
 
-/// One question and the channel it goes to; an empty channel means the default one.
+/// One question and the channel it goes to; an empty channel means the default one, an empty unit none.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Question<'q> {
     pub(super) query: Query<'q>,
     pub(super) channel: &'q str,
+    pub(super) unit: &'q str,
+}
+
+/// One answer, wholly from `version`, and the arm where an experiment took over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reply<'r> {
+    pub(super) version: VersionId,
+    pub(super) answer: Answer<'r>,
+    pub(super) assigned: Option<Assigned<'r>>,
+}
+
+/// Where a question goes.
+#[derive(Clone, Copy)]
+struct Route<'r> {
+    channel: &'r str,
+    assigned: Option<Assigned<'r>>,
+    /// The unit's arm, whose channel has no table: the experiment's own channel answers, and no arm is named.
+    unserved: Option<Assigned<'r>>,
 }
 
 /// Answers questions from the live tables.
 pub(super) struct Lookups {
     live: Live,
+    experiments: Experiments,
+    arms: ArmCounters,
     channel: String,
     max_history: usize,
     max_batch: usize,
@@ -35,27 +57,26 @@ pub(super) struct Lookups {
 }
 
 impl Lookups {
-    pub(super) fn new(live: Live, config: &Config, metrics: Metrics) -> Self {
+    pub(super) fn new(live: Live, experiments: Experiments, config: &Config, metrics: Metrics) -> Self {
         let (max_history, max_batch) = (config.max_history.get(), config.max_batch.get());
-        Self { live, channel: config.channel.clone(), max_history, max_batch, metrics }
+        let (channel, arms) = (config.channel.clone(), metrics.arms(&experiments));
+        Self { live, experiments, arms, channel, max_history, max_batch, metrics }
     }
 
     /// Answers one question, wholly from one version, which `make` is told.
-    pub(super) fn one<T>(
-        &self,
-        question: Question<'_>,
-        make: impl FnOnce(VersionId, Answer<'_>) -> T,
-    ) -> Result<T, ServeError> {
+    pub(super) fn one<T>(&self, question: Question<'_>, make: impl FnOnce(Reply<'_>) -> T) -> Result<T, ServeError> {
         let channels = self.live.load();
-        let snapshot = self.snapshot(&channels, question.channel)?;
+        let route = self.route(&channels, &question, self.now());
+        let snapshot = self.snapshot(&channels, route.channel)?;
         let answered = with_scratch(|scratch| {
             let answer = lookup::lookup(&snapshot.table, self.rules(snapshot), question.query, scratch)?;
             let mut tally = Tally::default();
             tally.note(answer);
-            Ok((make(snapshot.version, answer), tally))
+            Ok((make(Reply { version: snapshot.version, answer, assigned: route.assigned }), tally))
         });
         answered.map(|(made, tally)| {
             self.metrics.add(&tally);
+            self.count(&route);
             made
         })
     }
@@ -63,17 +84,17 @@ impl Lookups {
     /// Answers all questions, in order, from the same state of the channels, or fails for all of them.
     pub(super) fn batch<'q>(
         &self,
-        questions: impl ExactSizeIterator<Item = Question<'q>>,
-        mut take: impl FnMut(VersionId, Answer<'_>),
+        questions: impl ExactSizeIterator<Item = Question<'q>> + Clone,
+        mut take: impl FnMut(Reply<'_>),
     ) -> Result<(), ServeError> {
         if questions.len() > self.max_batch {
             return Err(ServeError::BatchTooLong { len: questions.len(), max: self.max_batch });
         }
         let mut tally = Tally::default();
         let channels = self.live.load();
-        let mut take = |version, answer: Answer<'_>| {
-            tally.note(answer);
-            take(version, answer);
+        let mut take = |reply: Reply<'_>| {
+            tally.note(reply.answer);
+            take(reply);
         };
         let answered = with_scratch(|scratch| self.runs(&channels, questions, scratch, &mut take));
         self.metrics.add(&tally);
@@ -84,24 +105,67 @@ impl Lookups {
     fn runs<'q>(
         &self,
         channels: &LiveChannels,
-        questions: impl Iterator<Item = Question<'q>>,
+        questions: impl Iterator<Item = Question<'q>> + Clone,
         scratch: &mut Scratch,
-        take: &mut impl FnMut(VersionId, Answer<'_>),
+        take: &mut impl FnMut(Reply<'_>),
     ) -> Result<(), ServeError> {
+        let now = self.now();
+        // Questions are drawn some ahead of their answers; this shows each again, with its answer.
+        let mut answering = questions.clone();
         let mut questions = questions.peekable();
         let mut index = 0;
-        while let Some(&Question { channel, .. }) = questions.peek() {
+        while let Some(first) = questions.peek() {
+            let first = self.route(channels, first, now);
             let in_batch = |index, error| ServeError::InBatch { index, error: Box::new(error) };
-            let snapshot = self.snapshot(channels, channel).map_err(|error| in_batch(index, error))?;
-            let run = std::iter::from_fn(|| questions.next_if(|question| question.channel == channel));
+            let snapshot = self.snapshot(channels, first.channel).map_err(|error| in_batch(index, error))?;
+            let run = std::iter::from_fn(|| {
+                questions.next_if(|question| self.route(channels, question, now).channel == first.channel)
+            });
             let queries = run.map(|question| question.query);
             lookup::lookup_batch(&snapshot.table, self.rules(snapshot), queries, scratch, |answer| {
-                take(snapshot.version, answer.map_err(|error| in_batch(index, error.into()))?);
+                let answer = answer.map_err(|error| in_batch(index, error.into()))?;
+                let route = answering.next().map(|question| self.route(channels, &question, now));
+                let assigned = route.as_ref().and_then(|route| route.assigned);
+                take(Reply { version: snapshot.version, answer, assigned });
+                if let Some(route) = route {
+                    self.count(&route);
+                }
                 index += 1;
                 Ok::<_, ServeError>(())
             })?;
         }
         Ok(())
+    }
+
+    /// The channel that a question is answered from. Without experiments, or a unit, it costs a branch.
+    fn route<'r>(&'r self, channels: &LiveChannels, question: &Question<'r>, now: i64) -> Route<'r> {
+        let channel = if question.channel.is_empty() { &self.channel } else { question.channel };
+        let own = Route { channel, assigned: None, unserved: None };
+        if question.unit.is_empty() || self.experiments.is_empty() {
+            return own;
+        }
+        match self.experiments.assign(channel, question.unit, now) {
+            None => own,
+            Some(assigned) if channels.get(assigned.channel).is_none() => Route { unserved: Some(assigned), ..own },
+            assigned @ Some(Assigned { channel, .. }) => Route { channel, assigned, unserved: None },
+        }
+    }
+
+    fn count(&self, route: &Route<'_>) {
+        if let Some(assigned) = route.assigned {
+            self.arms.served(assigned);
+        }
+        if let Some(unserved) = route.unserved {
+            self.arms.unserved(unserved);
+        }
+    }
+
+    /// Seconds since 1970, where anything depends on them.
+    fn now(&self) -> i64 {
+        if self.experiments.is_empty() {
+            return 0;
+        }
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
     }
 
     /// A table to read rather than to ask, and its version.

@@ -11,6 +11,7 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, 
 
 use super::error::Kind;
 use super::face::Face;
+use crate::experiment::{self, Assigned, Experiments};
 use crate::lookup::Answer;
 use crate::table::Source;
 use crate::table::format::MAX_K;
@@ -24,6 +25,8 @@ const UNKNOWN: &str = "segue_unknown_clusters_total";
 const INVALID: &str = "segue_invalid_requests_total";
 const SHED: &str = "segue_shed_total";
 const PANICS: &str = "segue_panics_total";
+const ARM_LOOKUPS: &str = "segue_experiment_lookups_total";
+const ARM_UNSERVED: &str = "segue_experiment_unserved_total";
 const BUILD: &str = "segue_build_info";
 
 /// Seconds, from what a lookup takes within the process to what a large table's swap takes.
@@ -99,6 +102,20 @@ impl Metrics {
         Arc::new(Series { face, method: method.into(), metrics: self.clone(), duration: OnceLock::new(), codes })
     }
 
+    /// Counters for every arm, so that those of no traffic show as 0.
+    pub(super) fn arms(&self, experiments: &Experiments) -> ArmCounters {
+        let of = |name, experiment: &str, arm: &str| {
+            let labels = [Label::new("experiment", experiment.to_owned()), Label::new("arm", arm.to_owned())];
+            counter(&self.0.recorder, name, labels)
+        };
+        let all = |name| {
+            let by_arm =
+                |config: &experiment::Config| config.arms.iter().map(|arm| of(name, &config.name, &arm.name)).collect();
+            experiments.configs().map(by_arm).collect()
+        };
+        ArmCounters { served: all(ARM_LOOKUPS), unserved: all(ARM_UNSERVED) }
+    }
+
     /// Counts the lookups of one call.
     pub(super) fn add(&self, tally: &Tally) {
         let levels = self.0.lookups.iter().zip(tally.levels);
@@ -120,6 +137,24 @@ impl Metrics {
             }
             _ => {}
         }
+    }
+}
+
+/// What is counted by experiment and arm, at [`Assigned::place`].
+pub(super) struct ArmCounters {
+    served: Vec<Vec<Counter>>,
+    unserved: Vec<Vec<Counter>>,
+}
+
+impl ArmCounters {
+    /// A lookup was answered from its arm's channel.
+    pub(super) fn served(&self, Assigned { place: (experiment, arm), .. }: Assigned<'_>) {
+        self.served[experiment][arm].increment(1);
+    }
+
+    /// The arm's channel has no table.
+    pub(super) fn unserved(&self, Assigned { place: (experiment, arm), .. }: Assigned<'_>) {
+        self.unserved[experiment][arm].increment(1);
     }
 }
 
@@ -211,6 +246,11 @@ fn describe(recorder: &impl Recorder) {
         (LOOKUPS, "Lookups answered, by the length of the longest key found; 0 was answered from popular alone."),
         (PREDICTIONS, "Predictions sent, by their source."),
         (UNKNOWN, "Cluster ids in histories that the table does not know; they were dropped."),
+        (ARM_LOOKUPS, "Lookups answered from an arm's channel, by experiment and arm."),
+        (
+            ARM_UNSERVED,
+            "Lookups whose arm's channel has no table: the experiment's own channel answered, and no arm was named.",
+        ),
         (INVALID, "Calls refused for what they asked, by reason."),
         (SHED, "Calls turned away because serve.max_concurrency others were in work."),
         (PANICS, "Calls that ended in a panic of the server: each one is a defect."),

@@ -20,6 +20,7 @@ use super::port::{Door, OpenConnections, Port};
 use super::refresh::RefreshControl;
 use super::workers::Workers;
 use super::{grpc, http};
+use crate::experiment::Experiments;
 use crate::store::Store;
 use crate::store::live::{Live, Reloader};
 
@@ -35,6 +36,8 @@ pub struct Backend {
     pub store: Store,
     /// The refresher, where this server runs one.
     pub refresh: Option<RefreshControl>,
+    /// Which units are answered from which channels.
+    pub experiments: Experiments,
     /// Where calls are counted, and what `/metrics` shows.
     pub metrics: Metrics,
 }
@@ -86,7 +89,8 @@ fn ports(
     let (guard, limits) = (Arc::new(guard), Limits::new(&config));
     let observer =
         |face, paths: Vec<String>| Observer::new(face, paths, &backend.metrics, config.max_message, stop.clone());
-    let lookups = Arc::new(Lookups::new(backend.live.clone(), &config, backend.metrics.clone()));
+    let lookups =
+        Arc::new(Lookups::new(backend.live.clone(), backend.experiments.clone(), &config, backend.metrics.clone()));
     let readiness = Readiness::new(backend.ready.clone(), stop.clone());
     let operations = Arc::new(Admin::new(&backend, &config));
 

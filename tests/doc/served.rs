@@ -26,6 +26,7 @@ fn store(dir: &std::path::Path) -> Result<segue::store::Store, Box<dyn std::erro
 /// Serves a store until the runtime ends; returns where gRPC is answered.
 #[allow(dead_code)]
 async fn serve(store: segue::store::Store) -> Result<std::net::SocketAddr, Box<dyn std::error::Error>> {
+    use segue::experiment::Experiments;
     use segue::serve::{Backend, Config, Metrics, bind, run};
 
     let free = "127.0.0.1:0".parse()?;
@@ -34,7 +35,8 @@ async fn serve(store: segue::store::Store) -> Result<std::net::SocketAddr, Box<d
     let listeners = bind(&config).await?;
     let addr = listeners.grpc_addr();
     let (ready, reloader) = (watcher.ready(), watcher.reloader());
-    let backend = Backend { live, ready, reloader, store, refresh: None, metrics: Metrics::default() };
+    let (experiments, metrics) = (Experiments::default(), Metrics::default());
+    let backend = Backend { live, ready, reloader, store, refresh: None, experiments, metrics };
     watcher.ready().wait_for(|ready| *ready).await?;
     tokio::spawn(async move {
         let _watcher = watcher;

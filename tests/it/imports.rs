@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may import.
-const ALLOWED: [(&str, &[&str]); 22] = [
+const ALLOWED: [(&str, &[&str]); 23] = [
     ("files", &[]),
     ("ids", &[]),
     ("proto", &[]),
@@ -19,8 +19,9 @@ const ALLOWED: [(&str, &[&str]); 22] = [
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
     ("evaluation", &["ids", "table", "interactions"]),
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
+    ("experiment", &[]),
     ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "inference"]),
-    ("serve", &["ids", "proto", "taxonomy", "table", "lookup", "store"]),
+    ("serve", &["experiment", "ids", "proto", "taxonomy", "table", "lookup", "store"]),
     (
         "refresh",
         &["ids", "taxonomy", "table", "interactions", "lookup", "store", "retrieval", "evaluation", "inference"],
@@ -29,6 +30,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
         "config",
         &[
             "evaluation",
+            "experiment",
             "finetune",
             "inference",
             "interactions",
@@ -41,7 +43,7 @@ const ALLOWED: [(&str, &[&str]); 22] = [
             "telemetry",
         ],
     ),
-    ("app", &["config", "ids", "refresh", "serve", "store", "telemetry"]),
+    ("app", &["config", "experiment", "ids", "refresh", "serve", "store", "telemetry"]),
     ("cli", &["*"]),
     ("client", &["proto"]),
     ("lib", &["*"]),

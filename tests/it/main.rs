@@ -11,6 +11,7 @@ mod count;
 mod embedded;
 #[cfg(feature = "refresher")]
 mod evaluation;
+mod experiment;
 #[cfg(feature = "refresher")]
 mod finetune;
 mod imports;

@@ -3,6 +3,7 @@
 mod admin;
 mod drain;
 mod errors;
+mod experiments;
 mod grpc;
 pub(crate) mod harness;
 mod http;

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status, Streaming};
 
-use crate::ids::VersionId;
-use crate::lookup::{Answer, Query};
+use crate::lookup::Query;
 use crate::proto::lookup_service_server::LookupService;
 use crate::proto::{BatchLookupRequest, BatchLookupResponse, LookupRequest, LookupResponse, Prediction, Source};
 use crate::serve::error::sized;
-use crate::serve::lookups::{Lookups, Question};
+use crate::serve::lookups::{Lookups, Question, Reply};
 use crate::table;
 use bytesize::ByteSize;
 
@@ -38,7 +37,7 @@ impl LookupService for LookupFace {
     ) -> Result<Response<BatchLookupResponse>, Status> {
         let lookups = &request.get_ref().lookups;
         let mut results = Vec::with_capacity(lookups.len());
-        self.lookups.batch(lookups.iter().map(question), |version, answer| results.push(response(version, answer)))?;
+        self.lookups.batch(lookups.iter().map(question), |reply| results.push(response(reply)))?;
         Ok(Response::new(BatchLookupResponse { results }))
     }
 
@@ -61,10 +60,10 @@ impl LookupService for LookupFace {
 
 fn question(request: &LookupRequest) -> Question<'_> {
     let query = Query { history: &request.history, limit: request.limit, exclude: &request.exclude };
-    Question { query, channel: &request.channel }
+    Question { query, channel: &request.channel, unit: &request.unit }
 }
 
-fn response(version: VersionId, answer: Answer<'_>) -> LookupResponse {
+fn response(Reply { version, answer, assigned }: Reply<'_>) -> LookupResponse {
     let predictions = answer.predictions.iter().map(|prediction| Prediction {
         cluster: prediction.cluster.0,
         score: prediction.score.into(),
@@ -75,7 +74,8 @@ fn response(version: VersionId, answer: Answer<'_>) -> LookupResponse {
         predictions: predictions.collect(),
         version: version.0,
         matched: answer.matched,
-        ..LookupResponse::default()
+        experiment: assigned.map_or_else(String::new, |assigned| assigned.experiment.into()),
+        arm: assigned.map_or_else(String::new, |assigned| assigned.arm.into()),
     }
 }
 

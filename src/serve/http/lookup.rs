@@ -40,7 +40,7 @@ pub(in crate::serve) async fn batch_lookup(
 ) -> Result<Json<BatchLookupResponse>, ServeError> {
     let questions = request.lookups.iter().map(LookupRequest::question);
     let mut results = Vec::with_capacity(questions.len());
-    http.lookups.batch(questions, |version, answer| results.push(LookupResponse::of(version, answer)))?;
+    http.lookups.batch(questions, |reply| results.push(LookupResponse::of(reply)))?;
     Ok(Json(BatchLookupResponse { results }))
 }
 

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::ids::VersionId;
-use crate::lookup::{Answer, Query};
-use crate::serve::lookups::Question;
+use crate::lookup::Query;
+use crate::serve::lookups::{Question, Reply};
 use crate::table::{self, Table};
 
 /// A user's history, and what is wanted of it.
@@ -26,14 +26,14 @@ pub(in crate::serve) struct LookupRequest {
     #[serde(default)]
     channel: String,
     /// The experiment unit, normally the user. Empty means none.
-    #[serde(default, rename = "unit")]
-    _unit: String,
+    #[serde(default)]
+    unit: String,
 }
 
 impl LookupRequest {
     pub(in crate::serve) fn question(&self) -> Question<'_> {
         let query = Query { history: &self.history, limit: self.limit, exclude: &self.exclude };
-        Question { query, channel: &self.channel }
+        Question { query, channel: &self.channel, unit: &self.unit }
     }
 }
 
@@ -91,7 +91,7 @@ pub(in crate::serve) enum Source {
 }
 
 impl LookupResponse {
-    pub(in crate::serve) fn of(version: VersionId, answer: Answer<'_>) -> Self {
+    pub(in crate::serve) fn of(Reply { version, answer, assigned }: Reply<'_>) -> Self {
         let predictions = answer.predictions.iter().map(|prediction| Prediction {
             cluster: prediction.cluster.0,
             score: prediction.score.into(),
@@ -102,8 +102,8 @@ impl LookupResponse {
             predictions: predictions.collect(),
             version: version.0,
             matched: answer.matched,
-            experiment: String::new(),
-            arm: String::new(),
+            experiment: assigned.map_or_else(String::new, |assigned| assigned.experiment.into()),
+            arm: assigned.map_or_else(String::new, |assigned| assigned.arm.into()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use segue::experiment::Experiments;
 use segue::ids::{ClusterId, VersionId};
 use segue::proto::admin_service_client::AdminServiceClient;
 use segue::proto::lookup_service_client::LookupServiceClient;
@@ -40,6 +41,20 @@ pub(crate) async fn start() -> Served {
 
 /// A server with ports and store of its own, otherwise as told.
 pub(crate) async fn start_with(config: Config, refresh: Option<RefreshControl>, published: bool) -> Served {
+    start_all(config, refresh, Experiments::default(), published).await
+}
+
+/// A server with version 1 live on `main` that runs experiments.
+pub(crate) async fn start_experiments(experiments: Experiments) -> Served {
+    start_all(Config::default(), None, experiments, true).await
+}
+
+async fn start_all(
+    config: Config,
+    refresh: Option<RefreshControl>,
+    experiments: Experiments,
+    published: bool,
+) -> Served {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store").display().to_string();
     let store = Store::open(&segue::store::Config { path, ..Default::default() }).unwrap();
@@ -57,6 +72,7 @@ pub(crate) async fn start_with(config: Config, refresh: Option<RefreshControl>, 
         reloader: watcher.reloader(),
         store: store.clone(),
         refresh,
+        experiments,
         metrics: Metrics::default(),
     };
     let (stop, stopped) = oneshot::channel();
@@ -120,8 +136,12 @@ fn approved(store: &Store, version: VersionId) -> VersionId {
 }
 
 pub(crate) fn publish(store: &Store, version: VersionId) {
+    publish_on(store, "main", version);
+}
+
+pub(crate) fn publish_on(store: &Store, channel: &str, version: VersionId) {
     let note = Note { who: "test".into(), why: "needed".into() };
-    store.publish("main", version, &note, TaxonomyChange::Allowed).unwrap();
+    store.publish(channel, version, &note, TaxonomyChange::Allowed).unwrap();
 }
 
 pub(crate) fn lookup(history: &[u32], limit: u32) -> LookupRequest {

@@ -149,11 +149,11 @@ impl LeanCall {
         match self.method {
             Method::One => {
                 for one in questions {
-                    self.lean.lookups.one(one, |version, answer| answers.put_answer(version, &answer))?;
+                    self.lean.lookups.one(one, |reply| answers.put_answer(&reply))?;
                 }
             }
             Method::Batch => {
-                self.lean.lookups.batch(questions, |version, answer| answers.put_result(version, &answer))?;
+                self.lean.lookups.batch(questions, |reply| answers.put_result(&reply))?;
             }
         }
         Ok(answers.into_frame())

@@ -20,13 +20,14 @@ pub(super) struct Questions {
     asked: Vec<Asked>,
 }
 
-/// One `LookupRequest`: where its lists lie, and its channel in the message.
+/// One `LookupRequest`: where its lists lie, and its texts in the message.
 #[derive(Debug, Default)]
 struct Asked {
     history: Range<usize>,
     exclude: Range<usize>,
     limit: u32,
     channel: Range<usize>,
+    unit: Range<usize>,
 }
 
 /// Longer lists are not kept for the next message.
@@ -50,12 +51,13 @@ impl Questions {
     pub(super) fn iter<'m>(&'m self, message: &'m [u8]) -> impl ExactSizeIterator<Item = Question<'m>> + Clone {
         self.asked.iter().map(move |asked| {
             let (history, exclude) = (&self.histories[asked.history.clone()], &self.excludes[asked.exclude.clone()]);
-            let channel = match &message[asked.channel.clone()] {
+            let text = |range: &Range<usize>| match &message[range.clone()] {
                 [] => "",
                 // It was found to be text when it was read.
                 bytes => str::from_utf8(bytes).unwrap_or_default(),
             };
-            Question { query: Query { history, limit: asked.limit, exclude }, channel }
+            let (channel, unit) = (text(&asked.channel), text(&asked.unit));
+            Question { query: Query { history, limit: asked.limit, exclude }, channel, unit }
         })
     }
 
@@ -95,8 +97,10 @@ impl Questions {
                     let channel = text(found, &mut rest)?;
                     asked.channel = end - rest.len() - channel.len()..end - rest.len();
                 }
-                // The unit: it decides no lookup.
-                (5, found) => drop(text(found, &mut rest)?),
+                (5, found) => {
+                    let unit = text(found, &mut rest)?;
+                    asked.unit = end - rest.len() - unit.len()..end - rest.len();
+                }
                 (tag, found) => skip_field(found, tag, &mut rest, DecodeContext::default())?,
             }
         }

@@ -3,9 +3,9 @@
 use prost::encoding::encode_varint;
 
 use super::PREFIX;
-use crate::ids::VersionId;
-use crate::lookup::{Answer, Prediction};
+use crate::lookup::Prediction;
 use crate::serve::grpc::lookup::source;
+use crate::serve::lookups::Reply;
 
 /// A message in the frame that gRPC sends it in.
 pub(super) struct Message(Vec<u8>);
@@ -19,16 +19,16 @@ impl Message {
     }
 
     /// Appends the fields of a `LookupResponse`.
-    pub(super) fn put_answer(&mut self, version: VersionId, answer: &Answer<'_>) {
-        put_answer(&mut self.0, version, answer);
+    pub(super) fn put_answer(&mut self, reply: &Reply<'_>) {
+        put_answer(&mut self.0, reply);
     }
 
     /// Appends a `LookupResponse` as one of a `BatchLookupResponse`'s results.
-    pub(super) fn put_result(&mut self, version: VersionId, answer: &Answer<'_>) {
+    pub(super) fn put_result(&mut self, reply: &Reply<'_>) {
         self.0.push(field(1, LENGTH_DELIMITED));
         let length_at = self.0.len();
         self.0.push(0);
-        put_answer(&mut self.0, version, answer);
+        put_answer(&mut self.0, reply);
         let len = self.0.len() - length_at - 1;
         match u8::try_from(len) {
             Ok(short) if short < 0x80 => self.0[length_at] = short,
@@ -59,16 +59,27 @@ const fn field(tag: u8, wire_type: u8) -> u8 {
     tag << 3 | wire_type
 }
 
-fn put_answer(bytes: &mut Vec<u8>, version: VersionId, answer: &Answer<'_>) {
+fn put_answer(bytes: &mut Vec<u8>, reply: &Reply<'_>) {
     let mut fields = Fields::default();
-    for prediction in answer.predictions {
+    for prediction in reply.answer.predictions {
         fields.make_room(bytes);
         fields.put_prediction(1, prediction);
     }
     fields.make_room(bytes);
-    fields.put_number(2, version.0);
-    fields.put_number(3, answer.matched.into());
+    fields.put_number(2, reply.version.0);
+    fields.put_number(3, reply.answer.matched.into());
     bytes.extend_from_slice(fields.as_slice());
+    if let Some(assigned) = &reply.assigned {
+        put_text(bytes, 4, assigned.experiment);
+        put_text(bytes, 5, assigned.arm);
+    }
+}
+
+/// Names in a config are never empty.
+fn put_text(bytes: &mut Vec<u8>, tag: u8, text: &str) {
+    bytes.push(field(tag, LENGTH_DELIMITED));
+    encode_varint(text.len() as u64, bytes);
+    bytes.extend_from_slice(text.as_bytes());
 }
 
 /// Fields that are appended together: a message that is short, as most are, grows once, not with every byte.

@@ -1,0 +1,4 @@
+//! Live experiments: who is in which arm.
+
+mod assign;
+mod config;
