@@ -9,9 +9,12 @@ use crate::ids::ClusterId;
 use crate::interactions::Moved;
 use crate::retrieval::{Config, Context};
 
+/// When a step began, its key, and where it led.
+type Step = (DateTime<Utc>, Vec<ClusterId>, ClusterId);
+
 /// Steps that lie wholly in a window, as a refresh at that moment counts them.
 struct Steps {
-    by_start: BinaryHeap<Reverse<(DateTime<Utc>, Vec<ClusterId>, ClusterId)>>,
+    by_start: BinaryHeap<Reverse<Step>>,
     counts: HashMap<Vec<ClusterId>, BTreeMap<ClusterId, u64>>,
 }
 
@@ -26,7 +29,7 @@ impl Steps {
     }
 
     /// Takes out one that began before `from`.
-    fn before(&mut self, from: DateTime<Utc>) -> Option<(DateTime<Utc>, Vec<ClusterId>, ClusterId)> {
+    fn before(&mut self, from: DateTime<Utc>) -> Option<Step> {
         let Reverse((began, ..)) = self.by_start.peek()?;
         if *began >= from {
             return None;
