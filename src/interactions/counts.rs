@@ -55,11 +55,11 @@ impl Groups {
         let columns: Vec<_> = columns.map(|column| column.as_primitive::<Int64Type>()).collect();
         let (key, rest) = columns.split_at(self.k);
         for row in 0..batch.num_rows() {
-            let key: Vec<ClusterId> = key.iter().map(|column| cluster(column.value(row))).collect();
+            let key = key.iter().map(|column| cluster(column.value(row)));
             let next = (cluster(rest[0].value(row)), rest[1].value(row).unsigned_abs());
             match &mut self.open {
-                Some(open) if open.key == key => open.next.push(next),
-                open => self.done.extend(open.replace(KeyCounts { key, next: vec![next] })),
+                Some(open) if open.key.iter().copied().eq(key.clone()) => open.next.push(next),
+                open => self.done.extend(open.replace(KeyCounts { key: key.collect(), next: vec![next] })),
             }
         }
     }
@@ -81,10 +81,17 @@ pub async fn write_counts(mut counts: CountStream, k: usize, out: impl Write) ->
     let mut writer = csv::Writer::from_writer(out);
     writer.write_record(header(k)).map_err(Error::Output)?;
     let mut rows = 0;
+    let mut row = csv::ByteRecord::new();
+    let mut digits = Vec::new();
     while let Some(KeyCounts { key, next }) = counts.try_next().await? {
         for (next, count) in next {
-            let row = key.iter().chain([&next]).map(|id| id.0.to_string()).chain([count.to_string()]);
-            writer.write_record(row).map_err(Error::Output)?;
+            row.clear();
+            for number in key.iter().chain([&next]).map(|id| u64::from(id.0)).chain([count]) {
+                digits.clear();
+                write!(digits, "{number}").map_err(|e| Error::Output(e.into()))?;
+                row.push_field(&digits);
+            }
+            writer.write_byte_record(&row).map_err(Error::Output)?;
             rows += 1;
         }
     }
