@@ -7,6 +7,8 @@
 pub mod analyze;
 mod assign;
 mod config;
+mod exposures;
 
 pub use assign::{Assigned, Experiments};
 pub use config::{ArmConfig, Config, ConfigError};
+pub use exposures::{ExposureWriter, Exposures, ExposuresConfig, ExposuresError, describe_metrics};
