@@ -47,6 +47,9 @@ pub struct Config {
     pub experiments: Vec<experiment::Config>,
     /// Where it is logged which units were answered by which arm.
     pub exposures: experiment::ExposuresConfig,
+    /// What units did, and what is measured of it.
+    #[cfg(feature = "refresher")]
+    pub outcomes: experiment::OutcomesConfig,
     /// What prompts show of recent behaviour.
     #[cfg(feature = "refresher")]
     pub retrieval: retrieval::Config,
@@ -75,6 +78,9 @@ pub struct Config {
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     evaluation: Unread,
+    #[cfg(not(feature = "refresher"))]
+    #[serde(skip_serializing)]
+    outcomes: Unread,
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     retrieval: Unread,

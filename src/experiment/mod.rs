@@ -8,7 +8,14 @@ pub mod analyze;
 mod assign;
 mod config;
 mod exposures;
+#[cfg(feature = "refresher")]
+mod measure;
 
 pub use assign::{Assigned, Experiments};
 pub use config::{ArmConfig, Config, ConfigError};
 pub use exposures::{ExposureWriter, Exposures, ExposuresConfig, ExposuresError, describe_metrics};
+#[cfg(feature = "refresher")]
+pub use measure::{
+    Comparison, Day, Difference, Formula, LogCounts, MeasureError, Met, OutcomeColumns, OutcomesConfig, Question,
+    Report, measure,
+};

@@ -19,7 +19,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
     ("evaluation", &["ids", "table", "interactions"]),
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
-    ("experiment", &["files"]),
+    ("experiment", &["files", "interactions"]),
     ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "inference"]),
     ("serve", &["experiment", "ids", "proto", "taxonomy", "table", "lookup", "store"]),
     (
