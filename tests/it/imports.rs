@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may import.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
+    ("chart", &[]),
     ("files", &[]),
     ("ids", &[]),
     ("proto", &[]),
@@ -21,6 +22,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
     ("experiment", &["files", "interactions"]),
     ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "inference"]),
+    ("replay", &["ids", "taxonomy", "table", "interactions", "lookup", "retrieval", "evaluation"]),
     ("serve", &["experiment", "ids", "proto", "taxonomy", "table", "lookup", "store"]),
     (
         "refresh",
