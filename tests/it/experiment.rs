@@ -3,5 +3,8 @@
 mod analyze;
 mod assign;
 mod config;
+mod exposures;
+#[cfg(feature = "refresher")]
+mod measure;
 mod reference;
 mod truth;

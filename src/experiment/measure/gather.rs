@@ -30,6 +30,8 @@ pub struct Met {
     pub outcomes_before_exposure: u64,
     /// Outcomes of exposed units that are older, or outside the window; left out.
     pub outcomes_at_other_times: u64,
+    /// Outcomes of units that are left out.
+    pub outcomes_of_units_left_out: u64,
     /// Rows that repeat another, which are left out.
     pub outcomes_repeated: u64,
     /// All rows of exposed units, copies too.
@@ -132,7 +134,9 @@ impl<'g> Gathering<'g> {
     fn count(&mut self, part: Part, outcomes: u64, logged: u64) {
         self.met.joined += logged;
         self.met.outcomes_repeated += logged - outcomes;
+        let is_in = self.open.as_ref().is_some_and(|open| open.arm.is_ok());
         *match part {
+            _ if !is_in => &mut self.met.outcomes_of_units_left_out,
             Part::Earlier | Part::Outside => &mut self.met.outcomes_at_other_times,
             Part::Before => &mut self.met.outcomes_before,
             Part::After => &mut self.met.outcomes_measured,

@@ -1,102 +1,13 @@
-//! `segue experiment`: what an experiment's arms come to.
+//! An analysis, told: tables for people, CSV for programs, and what was left out.
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::ExitCode;
+use std::path::Path;
 
-use anyhow::Context;
-use clap::Subcommand;
-
-use super::{Common, output};
-use crate::config::{Config, nearest};
-use crate::experiment::{self, Comparison, Difference, Question, Report, measure};
-use crate::interactions::Window;
-
-/// The exit code of an experiment that must not be read.
-const MISMATCH: u8 = 3;
-
-/// Arguments of `segue experiment`.
-#[derive(Debug, clap::Args)]
-pub(super) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Join exposures with outcomes: relative differences to control with 95 % intervals. Exits 3 where the arms do not
-    /// hold the units that they should, and then reads nothing
-    Analyze(Analyze),
-}
-
-#[derive(Debug, clap::Args)]
-struct Analyze {
-    /// The experiment [default: the only one of the config]
-    name: Option<String>,
-    /// The arm that others are compared with [default: `control`, else the first]
-    #[arg(long)]
-    control: Option<String>,
-    /// Outcomes from here on: a date or RFC 3339, UTC [default: from the first exposure]
-    #[arg(long)]
-    from: Option<String>,
-    /// End of the outcomes, exclusive; a last day that is not over yet is better left out
-    #[arg(long)]
-    to: Option<String>,
-    /// The exposure log [default: exposures.path]
-    #[arg(long, value_name = "PATH")]
-    exposures: Option<String>,
-    /// Write every figure, overall and by day, as CSV
-    #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
-}
-
-pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
-    let Command::Analyze(args) = args.command;
-    let config = common.start()?;
-    let question = Question {
-        experiment: named(&config, args.name.as_deref())?,
-        exposures: args.exposures.as_deref().unwrap_or(&config.exposures.path),
-        outcomes: &config.outcomes,
-        engine: &config.interactions,
-        control: args.control.as_deref(),
-        window: Window::parse(args.from.as_deref(), args.to.as_deref())?,
-    };
-    let report = super::runtime()?.block_on(measure(&question))?;
-    if let Some(path) = &args.csv {
-        write_csv(&report, path).with_context(|| format!("{} cannot be written", path.display()))?;
-    }
-    left_out(&report);
-    if common.json {
-        output::json(&report)?;
-    } else {
-        print(&report)?;
-    }
-    if report.mismatch {
-        output::note(mismatch(&report));
-        return Ok(ExitCode::from(MISMATCH));
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn named<'c>(config: &'c Config, name: Option<&str>) -> anyhow::Result<&'c experiment::Config> {
-    let names = || config.experiments.iter().map(|experiment| experiment.name.as_str());
-    let known = || names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let Some(name) = name else {
-        return match config.experiments.as_slice() {
-            [] => anyhow::bail!("the config has no [[experiments]]: add the one that was run"),
-            [only] => Ok(only),
-            _ => anyhow::bail!("the config has several experiments, name one of {}", known()),
-        };
-    };
-    let found = config.experiments.iter().find(|experiment| experiment.name == name);
-    found.with_context(|| match nearest(name, names()) {
-        Some(near) => format!("there is no experiment `{name}`: did you mean `{near}`?"),
-        None => format!("there is no experiment `{name}`: the config has {}", known()),
-    })
-}
+use crate::cli::output;
+use crate::experiment::{Comparison, Difference, Report};
 
 /// Tells what was not measured; silent about what there was nothing of.
-fn left_out(report: &Report) {
+pub(super) fn left_out(report: &Report) {
     let (logs, met) = (&report.logs, &report.met);
     output::note(format_args!(
         "{} exposures, {} outcomes measured, {} from before to adjust by",
@@ -108,6 +19,7 @@ fn left_out(report: &Report) {
         (logs.exposures_at_other_times, "exposures outside the experiment's time: left out"),
         (met.units_in_two_arms, "units in two arms: left out"),
         (met.units_of_unknown_arms, "units of arms that the experiment does not have: left out"),
+        (met.outcomes_of_units_left_out, "outcomes of those units: left out"),
         (met.units_without_outcomes, "units did nothing after their exposure: counted, with zeros"),
         (logs.outcomes_bad, "outcomes without a unit, a readable time or readable values: left out"),
         (met.outcomes_repeated, "outcomes equal to another in every column: counted once"),
@@ -124,7 +36,7 @@ fn left_out(report: &Report) {
     }
 }
 
-fn mismatch(report: &Report) -> String {
+pub(super) fn mismatch(report: &Report) -> String {
     let ratio = &report.sample_ratio;
     let arms = report.arms.iter().zip(&ratio.units).zip(&ratio.expected);
     let arms = arms.map(|((arm, units), expected)| format!("{arm} has {units} units, {expected:.1} expected"));
@@ -137,7 +49,7 @@ fn mismatch(report: &Report) -> String {
     )
 }
 
-fn print(report: &Report) -> std::io::Result<()> {
+pub(super) fn print(report: &Report) -> std::io::Result<()> {
     let ratio = &report.sample_ratio;
     output::line(format_args!("experiment {}, {} days from {}", report.experiment, report.days, report.from))?;
     let mut rows = vec![["arm", "units", "expected"].map(str::to_owned).to_vec()];
@@ -178,7 +90,7 @@ fn row(what: String, at: &Difference, so_far: &Difference) -> Vec<String> {
 }
 
 /// One row for each metric, arm and day, and one for all days (`overall`), plain and adjusted.
-fn write_csv(report: &Report, path: &PathBuf) -> anyhow::Result<()> {
+pub(super) fn write_csv(report: &Report, path: &Path) -> anyhow::Result<()> {
     let mut out = csv::Writer::from_writer(Vec::new());
     out.write_record([
         "metric",
