@@ -45,6 +45,11 @@ pub struct Config {
     pub evaluation: evaluation::Config,
     /// Which units are answered from which channels.
     pub experiments: Vec<experiment::Config>,
+    /// Where it is logged which units were answered by which arm.
+    pub exposures: experiment::ExposuresConfig,
+    /// What units did, and what is measured of it.
+    #[cfg(feature = "refresher")]
+    pub outcomes: experiment::OutcomesConfig,
     /// What prompts show of recent behaviour.
     #[cfg(feature = "refresher")]
     pub retrieval: retrieval::Config,
@@ -73,6 +78,9 @@ pub struct Config {
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     evaluation: Unread,
+    #[cfg(not(feature = "refresher"))]
+    #[serde(skip_serializing)]
+    outcomes: Unread,
     #[cfg(not(feature = "refresher"))]
     #[serde(skip_serializing)]
     retrieval: Unread,
@@ -136,6 +144,9 @@ pub enum ConfigError {
     /// Experiments that cannot be run.
     #[error(transparent)]
     Experiments(#[from] experiment::ConfigError),
+    /// Exposures that cannot be logged.
+    #[error(transparent)]
+    Exposures(#[from] experiment::ExposuresError),
     /// A model that cannot be asked so.
     #[cfg(feature = "refresher")]
     #[error(transparent)]
@@ -173,6 +184,7 @@ impl Config {
         let config: Self = figment.extract().map_err(|errors| describe(errors.into_iter().next()))?;
         config.table.check()?;
         experiment::Experiments::new(&config.experiments)?;
+        config.exposures.check()?;
         #[cfg(feature = "refresher")]
         config.evaluation.check()?;
         #[cfg(feature = "refresher")]

@@ -28,6 +28,8 @@
 //! swaps ([`store::live`]), or open a [`Table`] over any bytes and ask [`lookup::lookup`].
 
 pub mod app;
+#[cfg(feature = "refresher")]
+pub mod chart;
 pub mod cli;
 pub mod client;
 pub mod config;

@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use tokio::signal::unix::Signal;
 
 use crate::config::Config;
-use crate::experiment::{self, Experiments};
+use crate::experiment::{self, Experiments, ExposureWriter, Exposures};
 use crate::serve::{self, Backend, Drained, Listeners, Metrics, StartError};
 use crate::store::live::{Live, Watcher, describe_metrics};
 use crate::store::{Store, StoreError};
@@ -29,6 +29,9 @@ pub enum AppError {
     /// The experiments.
     #[error(transparent)]
     Experiments(#[from] experiment::ConfigError),
+    /// The exposure log.
+    #[error(transparent)]
+    Exposures(#[from] experiment::ExposuresError),
     /// The system's signals.
     #[error("signals cannot be listened to: {0}")]
     Signals(std::io::Error),
@@ -43,6 +46,8 @@ pub struct App {
     backend: Backend,
     /// Dropped last: what is live stays so until the drain is over.
     _watcher: Watcher,
+    /// Dropped after the drain too: what calls noted until then is written.
+    _writer: Option<ExposureWriter>,
     live: Live,
     supervisor: Option<Supervisor>,
     hangups: Signal,
@@ -58,13 +63,17 @@ impl App {
         counted.install().map_err(|_| AppError::Recorder)?;
         metrics::describe();
         describe_metrics();
+        experiment::describe_metrics();
         let store = Store::open(&config.store)?;
         let (watcher, live) = Watcher::start(store.clone(), config.serve.live())?;
         let (supervisor, refresh) = refresher.map(Supervisor::new).unzip();
         let hangups = signals::hangups().map_err(AppError::Signals)?;
+        let (exposures, writer) = Exposures::start(&config.exposures, &experiments)?.unzip();
         let (ready, reloader) = (watcher.ready(), watcher.reloader());
-        let backend = Backend { live: live.clone(), ready, reloader, store, refresh, experiments, metrics: counted };
-        Ok(Self { listeners, backend, _watcher: watcher, live, supervisor, hangups })
+        let live_tables = live.clone();
+        let backend =
+            Backend { live: live_tables, ready, reloader, store, refresh, experiments, exposures, metrics: counted };
+        Ok(Self { listeners, backend, _watcher: watcher, _writer: writer, live, supervisor, hangups })
     }
 
     /// Where it will answer, as bound: HTTP, gRPC, admin.

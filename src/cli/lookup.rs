@@ -6,12 +6,14 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use chrono::Utc;
 use clap::Parser;
 use serde_json::json;
 
 use super::{Common, output};
 use crate::client::{self, Client};
 use crate::config::Config;
+use crate::experiment::Experiments;
 use crate::ids::{ClusterId, VersionId};
 use crate::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
 use crate::proto::{LookupRequest, Source as WireSource};
@@ -31,6 +33,9 @@ pub(super) struct Args {
     /// The channel [default: serve.channel]
     #[arg(long)]
     channel: Option<String>,
+    /// The experiment unit, normally the user: its arm's channel answers
+    #[arg(long)]
+    unit: Option<String>,
     /// The server's gRPC port: an address, or unix:PATH [default: serve.grpc_addr]
     #[arg(long)]
     addr: Option<String>,
@@ -43,6 +48,8 @@ pub(super) struct Args {
 struct Told {
     version: VersionId,
     matched: u32,
+    /// Experiment and arm; empty where no experiment took over.
+    assigned: (String, String),
     predictions: Vec<(u32, f32, &'static str, u32)>,
 }
 
@@ -55,10 +62,19 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
             json!({ "cluster": cluster, "score": score, "source": source, "level": level })
         });
         let predictions: Vec<_> = predictions.collect();
-        output::json(&json!({ "version": told.version, "matched": told.matched, "predictions": predictions }))?;
+        let (experiment, arm) = &told.assigned;
+        output::json(&json!({
+            "version": told.version, "matched": told.matched, "experiment": experiment, "arm": arm,
+            "predictions": predictions,
+        }))?;
         return Ok(ExitCode::SUCCESS);
     }
     output::line(format_args!("{} matched {} of {:?}", told.version, told.matched, args.history))?;
+    if let (experiment, arm) = &told.assigned
+        && !arm.is_empty()
+    {
+        output::line(format_args!("experiment {experiment}, arm {arm}"))?;
+    }
     let mut rows = vec![["cluster", "score", "source", "level"].map(str::to_owned).to_vec()];
     rows.extend(told.predictions.iter().map(|(cluster, score, source, level)| {
         vec![cluster.to_string(), format!("{score:.4}"), (*source).to_owned(), level.to_string()]
@@ -73,7 +89,7 @@ async fn online(config: &Config, args: &Args) -> anyhow::Result<Told> {
         limit: args.limit,
         exclude: args.exclude.clone(),
         channel: args.channel.clone().unwrap_or_default(),
-        unit: String::new(),
+        unit: args.unit.clone().unwrap_or_default(),
     };
     let answer = Client::new(&asking(config, args))?.lookup(request).await.map_err(|error| match error {
         client::Error::Unreachable { .. } => anyhow::Error::from(error).context("--offline asks the store instead"),
@@ -88,7 +104,9 @@ async fn online(config: &Config, args: &Args) -> anyhow::Result<Told> {
         };
         (prediction.cluster, prediction.score, source, prediction.level)
     });
-    Ok(Told { version: VersionId(answer.version), matched: answer.matched, predictions: predictions.collect() })
+    let predictions = predictions.collect();
+    let assigned = (answer.experiment, answer.arm);
+    Ok(Told { version: VersionId(answer.version), matched: answer.matched, assigned, predictions })
 }
 
 /// Whom to ask. A person would rather be told at once that nobody answers than after some retries.
@@ -102,7 +120,13 @@ fn asking(config: &Config, args: &Args) -> client::Config {
 fn offline(config: &Config, args: &Args) -> anyhow::Result<Told> {
     let name = args.channel.as_ref().unwrap_or(&config.serve.channel);
     let store = Store::open(&config.store)?;
-    let channel = store.channel(name)?;
+    let experiments = Experiments::new(&config.experiments)?;
+    let unit = args.unit.as_deref().unwrap_or_default();
+    let mut assigned = experiments.assign(name, unit, Utc::now().timestamp());
+    let of_arm = assigned.map(|assigned| store.channel(assigned.channel)).transpose()?.flatten();
+    // As a server does: an arm without a table is not named.
+    assigned = assigned.filter(|_| of_arm.is_some());
+    let channel = if of_arm.is_some() { of_arm } else { store.channel(name)? };
     let channel = channel.with_context(|| format!("there is no channel `{name}`: publish a version on it first"))?;
     let table = super::table::read(&store.table_path(channel.version))?;
     let blocked = channel.blocklist.iter().filter_map(|&ClusterId(id)| table.index_of(ClusterId(id)));
@@ -114,5 +138,7 @@ fn offline(config: &Config, args: &Args) -> anyhow::Result<Told> {
     let predictions = answer.predictions.iter().map(|prediction| {
         (prediction.cluster.0, f32::from(prediction.score), prediction.source.name(), prediction.level)
     });
-    Ok(Told { version: channel.version, matched: answer.matched, predictions: predictions.collect() })
+    let predictions = predictions.collect();
+    let assigned = assigned.map(|at| (at.experiment.to_owned(), at.arm.to_owned())).unwrap_or_default();
+    Ok(Told { version: channel.version, matched: answer.matched, assigned, predictions })
 }

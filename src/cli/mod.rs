@@ -4,6 +4,8 @@
 mod count;
 #[cfg(feature = "refresher")]
 mod demo;
+#[cfg(feature = "refresher")]
+mod experiment;
 mod explain;
 #[cfg(feature = "refresher")]
 mod finetune;
@@ -81,6 +83,9 @@ enum Command {
     /// Prepare the samples that a language model is fine-tuned with
     #[cfg(feature = "refresher")]
     Finetune(finetune::Args),
+    /// Analyse a live experiment: differences between arms, with intervals
+    #[cfg(feature = "refresher")]
+    Experiment(experiment::Args),
     /// Tell why a history is answered as it is: counts, what was retrieved, prompt, answer, row
     Explain(explain::Args),
     /// List, show, approve, reject, publish, roll back and remove versions
@@ -122,6 +127,8 @@ fn run(Args { common, command }: Args) -> anyhow::Result<ExitCode> {
         Command::Count(args) => count::run(&common, args),
         #[cfg(feature = "refresher")]
         Command::Finetune(args) => finetune::run(&common, args),
+        #[cfg(feature = "refresher")]
+        Command::Experiment(args) => experiment::run(&common, args),
         Command::Versions(args) => versions::run(&common, args),
         Command::Table(args) => table::run(&common, args),
         Command::Explain(args) => explain::run(&common, args),

@@ -142,9 +142,11 @@ pub enum Error {
         /// What is expected and what to set.
         remedy: &'static str,
     },
-    /// A positive expression that is none.
-    #[error("[interactions] positive = `{expression}`: {problem}; {known}")]
-    Positive {
+    /// An expression that is none.
+    #[error("{key} = `{expression}`: {problem}; {known}")]
+    Expression {
+        /// The key of the config at which it stands.
+        key: String,
         /// The expression.
         expression: String,
         /// What is wrong with it.

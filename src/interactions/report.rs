@@ -25,7 +25,7 @@ pub enum Reason {
     UnmappedItem,
     /// A cluster, its own or its item's, that the clusters file does not have.
     UnknownCluster,
-    /// A value in a column of `positive` that does not have the column's type.
+    /// A value in a column of `positive`, or of a metric, that does not have the column's type, or is no finite number.
     UnreadableEngagement,
 }
 

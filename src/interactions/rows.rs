@@ -11,8 +11,8 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use super::config::Config;
 use super::engine::Limits;
 use super::error::Error;
+use super::expression::{Expression, Wanted};
 use super::mapping::{self, CLUSTER, KEY};
-use super::positive::Positive;
 use super::report::Reason;
 use super::source::{Column, Source};
 use super::text::BROKEN;
@@ -22,7 +22,7 @@ use crate::taxonomy::Taxonomy;
 /// The key by which a row is joined to the mapping.
 const JOINED: &str = "__key";
 /// The instant of a row; null where unreadable.
-const INSTANT: &str = "__instant";
+pub(super) const INSTANT: &str = "__instant";
 
 /// All rows of a log with their cluster.
 pub(super) struct Rows {
@@ -33,7 +33,7 @@ pub(super) struct Rows {
     pub(super) is_positive: Expr,
     /// The columns that were read: what a sample shows.
     pub(super) read: Vec<String>,
-    user: String,
+    pub(super) user: String,
     /// The nanoseconds between two neighbouring times of the log.
     pub(super) resolution: i64,
 }
@@ -50,8 +50,8 @@ impl Rows {
         let user = user(source, config)?;
         let (time, instant) = instant(source, config)?;
         let positive = match &config.positive {
-            Some(expression) => Positive::parse(&context.state(), expression, source)?,
-            None => Positive::every(),
+            Some(text) => Expression::parse(&context.state(), "[interactions] positive", text, Wanted::Truth, source)?,
+            None => Expression::always(),
         };
         let named = Named::find(source, config)?;
         let mapping = match &config.items {
@@ -65,7 +65,7 @@ impl Rows {
         let mut read = vec![user.name.clone(), named.column.name.clone(), time.name.clone()];
         read.extend(positive.columns.into_iter().filter(|name| !read.contains(name)).collect::<Vec<_>>());
         let resolution = super::time::resolution(&time.stored, config.timestamp_unit);
-        Ok(Self { table, checks, is_positive: positive.is_positive, read, user: user.name.clone(), resolution })
+        Ok(Self { table, checks, is_positive: positive.value, read, user: user.name.clone(), resolution })
     }
 
     /// `(user_id, cluster_id, ts)` of the good rows.
@@ -82,7 +82,7 @@ impl Rows {
         rows.select(vec![ident(user).alias("user_id"), ident(CLUSTER).alias("cluster_id"), Self::instant().alias("ts")])
     }
 
-    fn is_good(&self) -> Expr {
+    pub(super) fn is_good(&self) -> Expr {
         self.checks.iter().map(|(_, holds)| holds.clone()).reduce(Expr::and).unwrap_or_else(|| lit(true))
     }
 
@@ -150,7 +150,7 @@ fn instant<'a>(source: &'a Source, config: &Config) -> Result<(&'a Column, Expr)
     }
 }
 
-fn unfit(source: &Source, column: &Column, remedy: &'static str) -> Error {
+pub(super) fn unfit(source: &Source, column: &Column, remedy: &'static str) -> Error {
     let found = if column.counts { "integers".to_owned() } else { column.stored.to_string() };
     Error::UnfitColumn { path: source.first_file(), column: column.name.clone(), found, remedy }
 }

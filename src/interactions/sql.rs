@@ -192,7 +192,8 @@ fn conditions(window: &Window, users: &Users) -> String {
     if conditions.is_empty() { String::new() } else { format!("\n  WHERE {}", conditions.join(" AND ")) }
 }
 
-fn literal(time: DateTime<Utc>) -> String {
+/// An instant, as SQL writes it.
+pub(crate) fn literal(time: DateTime<Utc>) -> String {
     format!("TIMESTAMP '{}'", time::within_range(time).format("%Y-%m-%d %H:%M:%S%.f"))
 }
 

@@ -9,7 +9,7 @@ use tonic::Status;
 use super::config::Config;
 use super::error::{ServeError, kind_of_status};
 use super::metrics::{ArmCounters, Metrics, Tally};
-use crate::experiment::{Assigned, Experiments};
+use crate::experiment::{Assigned, Experiments, Exposures};
 use crate::ids::VersionId;
 use crate::lookup::{self, Answer, Query, Rules, Scratch};
 use crate::store::Mapping;
@@ -50,6 +50,7 @@ pub(super) struct Lookups {
     live: Live,
     experiments: Experiments,
     arms: ArmCounters,
+    exposures: Option<Exposures>,
     channel: String,
     max_history: usize,
     max_batch: usize,
@@ -57,16 +58,23 @@ pub(super) struct Lookups {
 }
 
 impl Lookups {
-    pub(super) fn new(live: Live, experiments: Experiments, config: &Config, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        live: Live,
+        experiments: Experiments,
+        exposures: Option<Exposures>,
+        config: &Config,
+        metrics: Metrics,
+    ) -> Self {
         let (max_history, max_batch) = (config.max_history.get(), config.max_batch.get());
         let (channel, arms) = (config.channel.clone(), metrics.arms(&experiments));
-        Self { live, experiments, arms, channel, max_history, max_batch, metrics }
+        Self { live, experiments, arms, exposures, channel, max_history, max_batch, metrics }
     }
 
     /// Answers one question, wholly from one version, which `make` is told.
     pub(super) fn one<T>(&self, question: Question<'_>, make: impl FnOnce(Reply<'_>) -> T) -> Result<T, ServeError> {
         let channels = self.live.load();
-        let route = self.route(&channels, &question, self.now());
+        let now = self.now();
+        let route = self.route(&channels, &question, now);
         let snapshot = self.snapshot(&channels, route.channel)?;
         let answered = with_scratch(|scratch| {
             let answer = lookup::lookup(&snapshot.table, self.rules(snapshot), question.query, scratch)?;
@@ -76,7 +84,7 @@ impl Lookups {
         });
         answered.map(|(made, tally)| {
             self.metrics.add(&tally);
-            self.count(&route);
+            self.count(&route, question.unit, snapshot.version, now);
             made
         })
     }
@@ -124,11 +132,11 @@ impl Lookups {
             let queries = run.map(|question| question.query);
             lookup::lookup_batch(&snapshot.table, self.rules(snapshot), queries, scratch, |answer| {
                 let answer = answer.map_err(|error| in_batch(index, error.into()))?;
-                let route = answering.next().map(|question| self.route(channels, &question, now));
-                let assigned = route.as_ref().and_then(|route| route.assigned);
+                let asked = answering.next().map(|question| (question.unit, self.route(channels, &question, now)));
+                let assigned = asked.as_ref().and_then(|(_, route)| route.assigned);
                 take(Reply { version: snapshot.version, answer, assigned });
-                if let Some(route) = route {
-                    self.count(&route);
+                if let Some((unit, route)) = asked {
+                    self.count(&route, unit, snapshot.version, now);
                 }
                 index += 1;
                 Ok::<_, ServeError>(())
@@ -144,28 +152,31 @@ impl Lookups {
         if question.unit.is_empty() || self.experiments.is_empty() {
             return own;
         }
-        match self.experiments.assign(channel, question.unit, now) {
+        match self.experiments.assign(channel, question.unit, now.div_euclid(1_000_000)) {
             None => own,
             Some(assigned) if channels.get(assigned.channel).is_none() => Route { unserved: Some(assigned), ..own },
             assigned @ Some(Assigned { channel, .. }) => Route { channel, assigned, unserved: None },
         }
     }
 
-    fn count(&self, route: &Route<'_>) {
+    fn count(&self, route: &Route<'_>, unit: &str, version: VersionId, now: i64) {
         if let Some(assigned) = route.assigned {
             self.arms.served(assigned);
+            if let Some(exposures) = &self.exposures {
+                exposures.note(assigned, unit, version.0, now);
+            }
         }
         if let Some(unserved) = route.unserved {
             self.arms.unserved(unserved);
         }
     }
 
-    /// Seconds since 1970, where anything depends on them.
+    /// Microseconds since 1970, where anything depends on them.
     fn now(&self) -> i64 {
         if self.experiments.is_empty() {
             return 0;
         }
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() as i64)
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
     }
 
     /// A table to read rather than to ask, and its version.

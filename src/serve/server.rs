@@ -20,7 +20,7 @@ use super::port::{Door, OpenConnections, Port};
 use super::refresh::RefreshControl;
 use super::workers::Workers;
 use super::{grpc, http};
-use crate::experiment::Experiments;
+use crate::experiment::{Experiments, Exposures};
 use crate::store::Store;
 use crate::store::live::{Live, Reloader};
 
@@ -38,6 +38,8 @@ pub struct Backend {
     pub refresh: Option<RefreshControl>,
     /// Which units are answered from which channels.
     pub experiments: Experiments,
+    /// Where exposures are noted, if anywhere.
+    pub exposures: Option<Exposures>,
     /// Where calls are counted, and what `/metrics` shows.
     pub metrics: Metrics,
 }
@@ -89,8 +91,13 @@ fn ports(
     let (guard, limits) = (Arc::new(guard), Limits::new(&config));
     let observer =
         |face, paths: Vec<String>| Observer::new(face, paths, &backend.metrics, config.max_message, stop.clone());
-    let lookups =
-        Arc::new(Lookups::new(backend.live.clone(), backend.experiments.clone(), &config, backend.metrics.clone()));
+    let lookups = Arc::new(Lookups::new(
+        backend.live.clone(),
+        backend.experiments.clone(),
+        backend.exposures.clone(),
+        &config,
+        backend.metrics.clone(),
+    ));
     let readiness = Readiness::new(backend.ready.clone(), stop.clone());
     let operations = Arc::new(Admin::new(&backend, &config));
 

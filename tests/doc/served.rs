@@ -36,7 +36,7 @@ async fn serve(store: segue::store::Store) -> Result<std::net::SocketAddr, Box<d
     let addr = listeners.grpc_addr();
     let (ready, reloader) = (watcher.ready(), watcher.reloader());
     let (experiments, metrics) = (Experiments::default(), Metrics::default());
-    let backend = Backend { live, ready, reloader, store, refresh: None, experiments, metrics };
+    let backend = Backend { live, ready, reloader, store, refresh: None, experiments, exposures: None, metrics };
     watcher.ready().wait_for(|ready| *ready).await?;
     tokio::spawn(async move {
         let _watcher = watcher;

@@ -5,7 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module with what it may import.
-const ALLOWED: [(&str, &[&str]); 23] = [
+const ALLOWED: [(&str, &[&str]); 25] = [
+    ("chart", &[]),
     ("files", &[]),
     ("ids", &[]),
     ("proto", &[]),
@@ -19,8 +20,9 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
     ("evaluation", &["ids", "table", "interactions"]),
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
-    ("experiment", &[]),
+    ("experiment", &["files", "interactions"]),
     ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "inference"]),
+    ("replay", &["ids", "taxonomy", "table", "interactions", "lookup", "retrieval", "evaluation"]),
     ("serve", &["experiment", "ids", "proto", "taxonomy", "table", "lookup", "store"]),
     (
         "refresh",

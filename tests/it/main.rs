@@ -3,6 +3,8 @@
 // What helpers unwrap is the test's own set-up.
 #![allow(clippy::unwrap_used)]
 
+#[cfg(feature = "refresher")]
+mod chart;
 mod client;
 mod conformance;
 #[cfg(feature = "refresher")]

@@ -73,6 +73,7 @@ async fn start_all(
         store: store.clone(),
         refresh,
         experiments,
+        exposures: None,
         metrics: Metrics::default(),
     };
     let (stop, stopped) = oneshot::channel();

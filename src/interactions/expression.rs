@@ -1,4 +1,5 @@
-//! The positive expression: parsed, checked, and brought from the types that people mean to those that are stored.
+//! SQL expressions of the config, over the columns of one row: parsed, checked, and brought from the types that people
+//! mean to those that are stored.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,32 +9,47 @@ use datafusion::common::{Column, DFSchema, SchemaError};
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::logical_expr::expr::{Between, InList};
-use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, ident, lit, try_cast};
-
+use datafusion::logical_expr::{BinaryExpr, Expr, ExprSchemable, Operator, cast, ident, lit, try_cast};
 use datafusion::scalar::ScalarValue;
 
 use super::error::Error;
 use super::source::Source;
 
-/// What counts as positive.
-pub(super) struct Positive {
-    /// True for positive rows, over the stored columns.
-    pub(super) is_positive: Expr,
+/// What is computed from each row.
+pub(super) struct Expression {
+    /// Its value, over the stored columns.
+    pub(super) value: Expr,
     /// The columns it reads.
     pub(super) columns: Vec<String>,
     /// True unless one of them holds a value that is not of its type.
     pub(super) is_readable: Expr,
 }
 
-impl Positive {
-    /// Every row.
-    pub(super) fn every() -> Self {
-        Self { is_positive: lit(true), columns: Vec::new(), is_readable: lit(true) }
+/// What an expression must give.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// True or false.
+    Truth,
+    /// A number; true is 1, false is 0.
+    Number,
+}
+
+impl Expression {
+    /// True, whatever the row.
+    pub(super) fn always() -> Self {
+        Self { value: lit(true), columns: Vec::new(), is_readable: lit(true) }
     }
 
-    /// Reads `expression` over the columns of `source`.
-    pub(super) fn parse(state: &SessionState, expression: &str, source: &Source) -> Result<Self, Error> {
-        let refused = |problem: String, near: &str| Error::Positive {
+    /// Reads `expression`, which stands at `key` of the config, over the columns of `source`.
+    pub(super) fn parse(
+        state: &SessionState,
+        key: &str,
+        expression: &str,
+        wanted: Wanted,
+        source: &Source,
+    ) -> Result<Self, Error> {
+        let refused = |problem: String, near: &str| Error::Expression {
+            key: key.to_owned(),
             expression: expression.to_owned(),
             problem,
             known: source.known(near),
@@ -45,16 +61,17 @@ impl Positive {
         let (draft, schema) = planned(&types)?;
         types.extend(compared_with_numbers(&draft, &schema).into_iter().map(|name| (name, DataType::Float64)));
         let (expr, schema) = planned(&types)?;
-        check(&expr, &schema).map_err(|problem| refused(problem, ""))?;
+        check(&expr, &schema, wanted).map_err(|problem| refused(problem, ""))?;
         let columns: BTreeSet<String> = expr.column_refs().into_iter().map(|column| column.name.clone()).collect();
         for name in &columns {
-            source.require(name, "positive")?;
+            source.require(name, "read by an expression of the config")?;
         }
         let casts = casts(source, &types, &columns);
-        let is_positive = substituted(expr, &casts).map_err(|e| refused(problem(&e), ""))?;
+        let value = substituted(expr, &casts).map_err(|e| refused(problem(&e), ""))?;
         let readable = casts.iter().map(|(name, cast)| ident(name).is_null().or(cast.clone().is_not_null()));
         let is_readable = readable.reduce(Expr::and).unwrap_or_else(|| lit(true));
-        Ok(Self { is_positive, columns: columns.into_iter().collect(), is_readable })
+        let value = if wanted == Wanted::Number { cast(value, DataType::Float64) } else { value };
+        Ok(Self { value, columns: columns.into_iter().collect(), is_readable })
     }
 }
 
@@ -68,7 +85,7 @@ fn plan(state: &SessionState, expression: &str, types: &Types) -> Result<(Expr, 
     Ok((expr, schema))
 }
 
-fn check(expr: &Expr, schema: &DFSchema) -> Result<(), String> {
+fn check(expr: &Expr, schema: &DFSchema, wanted: Wanted) -> Result<(), String> {
     let is_of_many_rows = |expr: &Expr| {
         use Expr::{AggregateFunction, Exists, InSubquery, ScalarSubquery, WindowFunction};
         Ok(matches!(expr, AggregateFunction(_) | WindowFunction(_) | Exists(_) | InSubquery(_) | ScalarSubquery(_)))
@@ -79,6 +96,10 @@ fn check(expr: &Expr, schema: &DFSchema) -> Result<(), String> {
     match expr.get_type(schema) {
         _ if matches!(expr, Expr::Alias(_)) => Err("it is followed by more than an expression".to_owned()),
         Ok(DataType::Boolean) => Ok(()),
+        Ok(number) if wanted == Wanted::Number && number.is_numeric() => Ok(()),
+        Ok(other) if wanted == Wanted::Number => {
+            Err(format!("it gives {other}, but must be a number, or true or false"))
+        }
         Ok(other) => Err(format!("it gives {other}, but must be true or false: compare it with something")),
         Err(error) => Err(problem(&error)),
     }
@@ -117,12 +138,12 @@ fn is_comparison(op: Operator) -> bool {
 fn casts(source: &Source, types: &Types, columns: &BTreeSet<String>) -> BTreeMap<String, Expr> {
     let used = source.columns.iter().filter(|column| columns.contains(&column.name));
     let seen = used.filter_map(|column| Some((column, types.get(&column.name)?)));
-    let cast = seen.filter(|(column, seen)| column.stored != **seen);
+    let otherwise = seen.filter(|(column, seen)| column.stored != **seen);
     let read = |column: &str, seen: &DataType| match seen {
         DataType::Null => lit(ScalarValue::Null),
         seen => try_cast(ident(column), seen.clone()),
     };
-    cast.map(|(column, seen)| (column.name.clone(), read(&column.name, seen))).collect()
+    otherwise.map(|(column, seen)| (column.name.clone(), read(&column.name, seen))).collect()
 }
 
 fn substituted(expr: Expr, casts: &BTreeMap<String, Expr>) -> Result<Expr, DataFusionError> {

@@ -1,0 +1,108 @@
+//! `segue experiment`: what an experiment's arms come to.
+
+mod picture;
+mod told;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Subcommand;
+
+use super::{Common, output};
+use crate::chart::Theme;
+use crate::config::{Config, nearest};
+use crate::experiment::{self, Question, measure};
+use crate::interactions::Window;
+
+/// The exit code of an experiment that must not be read.
+const MISMATCH: u8 = 3;
+
+/// Arguments of `segue experiment`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Join exposures with outcomes: relative differences to control with 95 % intervals. Exits 3 where the arms do not
+    /// hold the units that they should, and then reads nothing
+    Analyze(Analyze),
+}
+
+#[derive(Debug, clap::Args)]
+struct Analyze {
+    /// The experiment [default: the only one of the config]
+    name: Option<String>,
+    /// The arm that others are compared with [default: `control`, else the first]
+    #[arg(long)]
+    control: Option<String>,
+    /// Outcomes from here on: a date or RFC 3339, UTC [default: from the first exposure]
+    #[arg(long)]
+    from: Option<String>,
+    /// End of the outcomes, exclusive; a last day that is not over yet is better left out
+    #[arg(long)]
+    to: Option<String>,
+    /// The exposure log [default: exposures.path]
+    #[arg(long, value_name = "PATH")]
+    exposures: Option<String>,
+    /// Write every figure, overall and by day, as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Draw each metric's differences by day, as FILE.svg or FILE.png; of several, each gets its metric's name as an ending
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+    /// Draw a PNG for dark pages (an SVG follows its reader)
+    #[arg(long)]
+    dark: bool,
+}
+
+pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
+    let Command::Analyze(args) = args.command;
+    let config = common.start()?;
+    let question = Question {
+        experiment: named(&config, args.name.as_deref())?,
+        exposures: args.exposures.as_deref().unwrap_or(&config.exposures.path),
+        outcomes: &config.outcomes,
+        engine: &config.interactions,
+        control: args.control.as_deref(),
+        window: Window::parse(args.from.as_deref(), args.to.as_deref())?,
+    };
+    let report = super::runtime()?.block_on(measure(&question))?;
+    if let Some(path) = &args.csv {
+        told::write_csv(&report, path).with_context(|| format!("{} cannot be written", path.display()))?;
+    }
+    if let Some(path) = &args.picture {
+        picture::draw(&report, path, if args.dark { Theme::Dark } else { Theme::Light })?;
+    }
+    told::left_out(&report);
+    if common.json {
+        output::json(&report)?;
+    } else {
+        told::print(&report)?;
+    }
+    if report.mismatch {
+        output::note(told::mismatch(&report));
+        return Ok(ExitCode::from(MISMATCH));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn named<'c>(config: &'c Config, name: Option<&str>) -> anyhow::Result<&'c experiment::Config> {
+    let names = || config.experiments.iter().map(|experiment| experiment.name.as_str());
+    let known = || names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let Some(name) = name else {
+        return match config.experiments.as_slice() {
+            [] => anyhow::bail!("the config has no [[experiments]]: add the one that was run"),
+            [only] => Ok(only),
+            _ => anyhow::bail!("the config has several experiments, name one of {}", known()),
+        };
+    };
+    let found = config.experiments.iter().find(|experiment| experiment.name == name);
+    found.with_context(|| match nearest(name, names()) {
+        Some(near) => format!("there is no experiment `{name}`: did you mean `{near}`?"),
+        None => format!("there is no experiment `{name}`: the config has {}", known()),
+    })
+}

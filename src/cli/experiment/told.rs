@@ -1,0 +1,122 @@
+//! An analysis, told: tables for people, CSV for programs, and what was left out.
+
+use std::fs;
+use std::path::Path;
+
+use crate::cli::output;
+use crate::experiment::{Comparison, Difference, Report};
+
+/// Tells what was not measured; silent about what there was nothing of.
+pub(super) fn left_out(report: &Report) {
+    let (logs, met) = (&report.logs, &report.met);
+    output::note(format_args!(
+        "{} exposures, {} outcomes measured, {} from before to adjust by",
+        logs.exposures, met.outcomes_measured, met.outcomes_before
+    ));
+    for (count, what) in [
+        (logs.exposures_bad, "exposures without a unit or a readable time: left out"),
+        (logs.exposures_repeated, "exposures written twice: counted once"),
+        (logs.exposures_at_other_times, "exposures outside the experiment's time: left out"),
+        (met.units_in_two_arms, "units in two arms: left out"),
+        (met.units_of_unknown_arms, "units of arms that the experiment does not have: left out"),
+        (met.outcomes_of_units_left_out, "outcomes of those units: left out"),
+        (met.units_without_outcomes, "units did nothing after their exposure: counted, with zeros"),
+        (logs.outcomes_bad, "outcomes without a unit, a readable time or readable values: left out"),
+        (met.outcomes_repeated, "outcomes equal to another in every column: counted once"),
+        (logs.outcomes_of_unexposed_units, "outcomes of units that were never exposed: left out"),
+        (
+            met.outcomes_before_exposure,
+            "outcomes from before their unit's exposure, while others were exposed: left out",
+        ),
+        (met.outcomes_at_other_times, "outcomes of other times: left out"),
+    ] {
+        if count > 0 {
+            output::note(format_args!("  {count} {what}"));
+        }
+    }
+}
+
+pub(super) fn mismatch(report: &Report) -> String {
+    let ratio = &report.sample_ratio;
+    let arms = report.arms.iter().zip(&ratio.units).zip(&ratio.expected);
+    let arms = arms.map(|((arm, units), expected)| format!("{arm} has {units} units, {expected:.1} expected"));
+    format!(
+        "\nSAMPLE RATIO MISMATCH (p = {:.2e}): {}.\nUnits are lost or added on their way, so that the arms do not compare like \
+         with like. NOTHING IS READ. Look for an arm whose channel has no table, exposures that were dropped \
+         (segue_exposures_dropped_total), weights or a salt that changed while it ran, a log that is not complete.",
+        ratio.p_value,
+        arms.collect::<Vec<_>>().join("; ")
+    )
+}
+
+pub(super) fn print(report: &Report) -> std::io::Result<()> {
+    let ratio = &report.sample_ratio;
+    output::line(format_args!("experiment {}, {} days from {}", report.experiment, report.days, report.from))?;
+    let mut rows = vec![["arm", "units", "expected"].map(str::to_owned).to_vec()];
+    for ((arm, units), expected) in report.arms.iter().zip(&ratio.units).zip(&ratio.expected) {
+        rows.push(vec![arm.clone(), units.to_string(), format!("{expected:.1}")]);
+    }
+    output::columns(&rows)?;
+    output::line(format_args!("sample ratio: p = {:.3}", ratio.p_value))?;
+    for comparison in &report.metrics {
+        output::line("")?;
+        print_comparison(report, comparison)?;
+    }
+    Ok(())
+}
+
+fn print_comparison(report: &Report, comparison: &Comparison) -> std::io::Result<()> {
+    let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.6}"));
+    let (of, to) = (number(comparison.in_arm), number(comparison.in_control));
+    let (metric, arm, control) = (&comparison.metric, &comparison.arm, &report.control);
+    output::line(format_args!("{metric}: {arm} {of}, {control} {to}"))?;
+    let header = ["", "difference", "95 % interval", "p", "however often one looks"];
+    let mut rows = vec![header.map(str::to_owned).to_vec()];
+    rows.extend(comparison.days.iter().map(|day| row(day.date.to_string(), &day.day, &day.so_far)));
+    rows.push(row("overall".into(), &comparison.overall, &comparison.overall));
+    rows.extend(comparison.adjusted.iter().map(|adjusted| row("adjusted (CUPED)".into(), adjusted, adjusted)));
+    output::columns(&rows)
+}
+
+/// One line; the always-valid interval is that of all until then.
+fn row(what: String, at: &Difference, so_far: &Difference) -> Vec<String> {
+    let ends = |ends: Option<(f64, f64)>| ends.map_or("-".into(), |(low, high)| format!("[{low:+.2} %, {high:+.2} %]"));
+    let difference = match (at.percent, at.problem) {
+        (Some(percent), _) => format!("{percent:+.3} %"),
+        (None, problem) => problem.map_or("-".into(), |problem| problem.to_string()),
+    };
+    let p_value = at.p_value.map_or("-".into(), |p| format!("{p:.4}"));
+    vec![what, difference, ends(at.interval), p_value, ends(so_far.always_valid)]
+}
+
+/// One row for each metric, arm and day, and one for all days (`overall`), plain and adjusted.
+pub(super) fn write_csv(report: &Report, path: &Path) -> anyhow::Result<()> {
+    let mut out = csv::Writer::from_writer(Vec::new());
+    out.write_record([
+        "metric",
+        "arm",
+        "when",
+        "percent",
+        "low",
+        "high",
+        "p_value",
+        "always_low",
+        "always_high",
+        "problem",
+    ])?;
+    for comparison in &report.metrics {
+        let days = comparison.days.iter();
+        let days = days.flat_map(|day| [(day.date.to_string(), day.day), (format!("to {}", day.date), day.so_far)]);
+        let adjusted = comparison.adjusted.map(|adjusted| ("adjusted".to_owned(), adjusted));
+        for (when, at) in days.chain([("overall".to_owned(), comparison.overall)]).chain(adjusted) {
+            let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+            let ends = |ends: Option<(f64, f64)>| [number(ends.map(|ends| ends.0)), number(ends.map(|ends| ends.1))];
+            let ([low, high], [always_low, always_high]) = (ends(at.interval), ends(at.always_valid));
+            let problem = at.problem.map(|problem| problem.to_string()).unwrap_or_default();
+            let (percent, p) = (number(at.percent), number(at.p_value));
+            let (metric, arm) = (comparison.metric.clone(), comparison.arm.clone());
+            out.write_record([metric, arm, when, percent, low, high, p, always_low, always_high, problem])?;
+        }
+    }
+    Ok(fs::write(path, out.into_inner()?)?)
+}

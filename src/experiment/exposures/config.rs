@@ -1,0 +1,85 @@
+//! `[exposures]`: where they are written, and what that may take.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use serde::{Deserialize, Serialize};
+
+/// The exposure log (`[exposures]`). Nothing is written, or created, where no experiment is configured.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExposuresConfig {
+    /// The directory of the log's files; replicas may share it.
+    pub path: String,
+    /// A file is written when so much time has passed since its first exposure.
+    #[serde(with = "humantime_serde")]
+    pub every: Duration,
+    /// Or when it has so many exposures.
+    pub rows: NonZeroUsize,
+    /// Exposures that may wait for the writing thread. What comes on top is counted as dropped.
+    pub queue: NonZeroUsize,
+    /// Memory for telling which units of the day are logged already, 8 bytes each. With less than the day's units need,
+    /// some are logged again.
+    pub memory: ByteSize,
+}
+
+impl Default for ExposuresConfig {
+    fn default() -> Self {
+        let many = NonZeroUsize::MIN.saturating_add((1 << 16) - 1);
+        let every = Duration::from_secs(60);
+        Self { path: "exposures".into(), every, rows: many, queue: many, memory: ByteSize(8 << 20) }
+    }
+}
+
+/// Why exposures cannot be logged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExposuresError {
+    /// An object store.
+    #[error(
+        "[exposures] path = `{0}`: exposures are written to a local directory only: name one, and copy it from there"
+    )]
+    Url(String),
+    /// A queue or a file of a size that no memory holds.
+    #[error("[exposures] {field} = {value}: at most {most} are taken")]
+    TooMany {
+        /// The key.
+        field: &'static str,
+        /// What it says.
+        value: usize,
+        /// What is possible.
+        most: usize,
+    },
+    /// The directory cannot be made or written to.
+    #[error("[exposures] path = `{path}` cannot be written to: {source}; name a directory that this user may write")]
+    Directory {
+        /// The directory.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// No thread to write them.
+    #[error("the thread that writes exposures cannot be started: {0}")]
+    Thread(io::Error),
+}
+
+/// Of exposures waiting, and of exposures in a file: both are held in memory.
+const MOST: usize = 1 << 24;
+
+impl ExposuresConfig {
+    /// Refuses what cannot be written to. Looks at nothing but the config.
+    pub fn check(&self) -> Result<(), ExposuresError> {
+        if self.path.contains("://") {
+            return Err(ExposuresError::Url(self.path.clone()));
+        }
+        for (field, value) in [("rows", self.rows.get()), ("queue", self.queue.get())] {
+            if value > MOST {
+                return Err(ExposuresError::TooMany { field, value, most: MOST });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! The exposure log: which unit was answered by which arm, once a unit, arm and day (UTC), as Parquet files in a
+//! directory.
+//!
+//! A lookup costs a look into a table of those seen today, and for a new one an offer to a bounded queue: it never waits.
+//! What the queue does not take is counted and offered again at the unit's next lookup; so one may be written twice, and
+//! none is missing without being counted. One thread writes. Of files, only whole ones have a name that is read; a crash
+//! loses what was not yet written, at most [`ExposuresConfig::every`] of it.
+
+mod config;
+mod encode;
+mod log;
+mod seen;
+mod writer;
+
+pub use config::{ExposuresConfig, ExposuresError};
+pub use log::{Exposures, describe_metrics};
+pub use writer::ExposureWriter;
+
+/// One unit's first lookup of a day that its arm answered.
+#[derive(Clone, Debug)]
+struct Exposure {
+    /// As [`super::Assigned::place`].
+    place: (usize, usize),
+    unit: Box<str>,
+    /// Microseconds since 1970.
+    at: i64,
+    version: u64,
+}
+
+impl Exposure {
+    fn day(&self) -> i64 {
+        day(self.at)
+    }
+}
+
+/// The day of a time in microseconds, from 1970-01-01 in UTC.
+fn day(at: i64) -> i64 {
+    at.div_euclid(86_400_000_000)
+}

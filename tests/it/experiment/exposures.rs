@@ -1,0 +1,149 @@
+//! The exposure log: each once, none missing, whole files only.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::RowAccessor;
+use segue::experiment::{Config, Experiments, Exposures, ExposuresConfig};
+use serde_json::json;
+
+/// 2026-03-01T00:00:00Z, in microseconds.
+const MIDNIGHT: i64 = 1_772_323_200_000_000;
+
+fn experiments() -> Experiments {
+    let json = super::assign::json(&[("control", 0.5), ("fresh", 0.5)]);
+    Experiments::new(&[serde_json::from_value::<Config>(json).unwrap()]).unwrap()
+}
+
+fn config(dir: &Path, change: serde_json::Value) -> ExposuresConfig {
+    let mut config = json!({"path": dir.join("exposures"), "every": "1h"});
+    config.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+    serde_json::from_value(config).unwrap()
+}
+
+/// Notes that each unit was answered by its arm.
+fn note<'u>(exposures: &Exposures, experiments: &Experiments, units: impl IntoIterator<Item = &'u str>, at: i64) {
+    for unit in units {
+        exposures.note(experiments.assign("main", unit, 0).unwrap(), unit, 3, at);
+    }
+}
+
+/// `(arm, unit, timestamp)` of all rows, a file each.
+fn files(dir: &Path) -> Vec<Vec<(String, String, i64)>> {
+    let mut names: Vec<_> = std::fs::read_dir(dir.join("exposures")).unwrap().map(|e| e.unwrap().path()).collect();
+    names.sort();
+    let read = |path: &std::path::PathBuf| {
+        assert_eq!(path.extension().unwrap(), "parquet", "{path:?}: nothing else stays");
+        let file = SerializedFileReader::new(File::open(path).unwrap()).unwrap();
+        let rows = file.get_row_iter(None).unwrap().map(|row| row.unwrap());
+        let row = |row: parquet::record::Row| {
+            assert_eq!((row.get_string(0).unwrap().as_str(), row.get_ulong(4).unwrap()), ("rag", 3));
+            let (arm, unit) = (row.get_string(1).unwrap().clone(), row.get_string(2).unwrap().clone());
+            (arm, unit, row.get_timestamp_micros(3).unwrap())
+        };
+        rows.map(row).collect()
+    };
+    names.iter().map(read).collect()
+}
+
+fn units(count: usize) -> Vec<String> {
+    (0..count).map(|unit| format!("user {unit}")).collect()
+}
+
+#[test]
+fn each_unit_is_logged_once_a_day_whoever_notes_it() {
+    let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
+    let (exposures, writer) = Exposures::start(&config(dir.path(), json!({})), &experiments).unwrap().unwrap();
+    let units = units(500);
+    // One thread first, so that what is known is known to all; then four at once.
+    note(&exposures, &experiments, units.iter().map(String::as_str), MIDNIGHT - 1);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| note(&exposures, &experiments, units.iter().map(String::as_str), MIDNIGHT - 1));
+        }
+    });
+    note(&exposures, &experiments, units.iter().map(String::as_str), MIDNIGHT);
+    drop(writer);
+    let files = files(dir.path());
+    assert_eq!(files.len(), 1);
+    let days = [MIDNIGHT - 1, MIDNIGHT];
+    let all = days.iter().flat_map(|&at| units.iter().map(move |unit| (unit, at)));
+    let arm = |unit: &str| experiments.assign("main", unit, 0).unwrap().arm.to_owned();
+    let expected: BTreeSet<_> = all.map(|(unit, at)| (arm(unit), unit.clone(), at)).collect();
+    let found: BTreeSet<_> = files[0].iter().cloned().collect();
+    assert_eq!(found, expected);
+    // Two units of one slot of the table may have been logged again, by turns.
+    assert!(files[0].len() < 1_010, "{} rows", files[0].len());
+}
+
+#[test]
+fn with_too_little_memory_some_repeat_and_none_is_missing() {
+    let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
+    let config = config(dir.path(), json!({"memory": "64B", "rows": 100}));
+    let (exposures, writer) = Exposures::start(&config, &experiments).unwrap().unwrap();
+    let units = units(300);
+    for _ in 0..3 {
+        note(&exposures, &experiments, units.iter().map(String::as_str), MIDNIGHT);
+    }
+    drop(writer);
+    let files = files(dir.path());
+    assert!(files.iter().all(|rows| rows.len() <= 100), "a file has 100 rows at most");
+    let rows: Vec<_> = files.into_iter().flatten().collect();
+    assert!(rows.len() > 300, "{}", rows.len());
+    let found: BTreeSet<_> = rows.iter().map(|(_, unit, _)| unit.clone()).collect();
+    assert_eq!(found, units.into_iter().collect());
+}
+
+#[test]
+fn what_a_full_queue_does_not_take_is_offered_again() {
+    let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
+    let config = config(dir.path(), json!({"queue": 10}));
+    let (exposures, writer) = Exposures::start(&config, &experiments).unwrap().unwrap();
+    let units = units(100);
+    let (began, last) = (Instant::now(), experiments.assign("main", "user 99", 0).unwrap());
+    // Ten at most are taken each time that the thread looks.
+    for _ in 0..60 {
+        note(&exposures, &experiments, units.iter().map(String::as_str), MIDNIGHT);
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    exposures.note(last, &"x".repeat(2_000), 3, MIDNIGHT);
+    drop(writer);
+    assert!(began.elapsed() < Duration::from_secs(10));
+    let found: BTreeSet<_> = files(dir.path()).into_iter().flatten().map(|(_, unit, _)| unit).collect();
+    assert_eq!(found, units.into_iter().collect(), "all in the end; none of endless length");
+}
+
+#[test]
+fn a_directory_that_comes_back_gets_what_waited() {
+    let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
+    let config = config(dir.path(), json!({"every": "10ms"}));
+    let (exposures, writer) = Exposures::start(&config, &experiments).unwrap().unwrap();
+    std::fs::remove_dir(dir.path().join("exposures")).unwrap();
+    note(&exposures, &experiments, ["a", "b"], MIDNIGHT);
+    std::thread::sleep(Duration::from_millis(300));
+    note(&exposures, &experiments, ["c"], MIDNIGHT);
+    std::fs::create_dir(dir.path().join("exposures")).unwrap();
+    drop(writer);
+    let found: Vec<_> = files(dir.path()).into_iter().flatten().map(|(_, unit, _)| unit).collect();
+    assert_eq!(found, ["a", "b", "c"]);
+}
+
+#[test]
+fn nothing_is_written_without_experiments_and_nowhere_that_cannot_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = Exposures::start(&config(dir.path(), json!({})), &Experiments::default()).unwrap();
+    assert!(none.is_none() && !dir.path().join("exposures").exists());
+    let told = |change: serde_json::Value| {
+        let started = Exposures::start(&config(dir.path(), change), &experiments());
+        started.err().unwrap().to_string()
+    };
+    let error = told(json!({"path": "s3://bucket/exposures"}));
+    assert!(error.contains("s3://bucket/exposures") && error.contains("local directory"), "{error}");
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let error = told(json!({"path": dir.path().join("file/within")}));
+    assert!(error.contains("file/within") && error.contains("cannot be written to"), "{error}");
+    assert!(told(json!({"queue": 100_000_000})).contains("queue = 100000000"));
+}
