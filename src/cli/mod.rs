@@ -8,6 +8,7 @@ mod explain;
 #[cfg(feature = "refresher")]
 mod finetune;
 mod lookup;
+mod models;
 mod output;
 #[cfg(feature = "refresher")]
 mod refresh;
@@ -78,13 +79,15 @@ enum Command {
     /// Count transitions and print them as CSV
     #[cfg(feature = "refresher")]
     Count(count::Args),
-    /// Prepare the samples that a language model is fine-tuned with
+    /// Draw the samples that a language model is fine-tuned with, and tune it
     #[cfg(feature = "refresher")]
     Finetune(finetune::Args),
     /// Tell why a history is answered as it is: counts, what was retrieved, prompt, answer, row
     Explain(explain::Args),
     /// List, show, approve, reject, publish, roll back and remove versions
     Versions(versions::Args),
+    /// List, show, approve, reject and roll back tuned language models
+    Models(models::Args),
     /// Look into a table file, or prove it
     Table(table::Args),
     /// Ask a running server, or the store itself
@@ -123,6 +126,7 @@ fn run(Args { common, command }: Args) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "refresher")]
         Command::Finetune(args) => finetune::run(&common, args),
         Command::Versions(args) => versions::run(&common, args),
+        Command::Models(args) => models::run(&common, args),
         Command::Table(args) => table::run(&common, args),
         Command::Explain(args) => explain::run(&common, args),
         Command::Lookup(args) => lookup::run(&common, args),

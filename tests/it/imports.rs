@@ -20,7 +20,7 @@ const ALLOWED: [(&str, &[&str]); 23] = [
     ("evaluation", &["ids", "table", "interactions"]),
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
     ("experiment", &[]),
-    ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "inference"]),
+    ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "evaluation", "inference"]),
     ("serve", &["experiment", "ids", "proto", "taxonomy", "table", "lookup", "store"]),
     (
         "refresh",

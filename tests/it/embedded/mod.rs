@@ -5,6 +5,7 @@ mod names;
 mod prompts;
 mod real;
 mod tiny;
+mod tuning;
 
 use futures::StreamExt;
 use segue::inference::embedded::{Config, Embedded};
