@@ -18,3 +18,5 @@ mod serving;
 mod signals;
 mod swaps;
 mod tables;
+#[cfg(feature = "embedded")]
+mod tuning;

@@ -60,11 +60,11 @@ impl Run<'_> {
     fn go(&mut self, job: &Job, told: &mut dyn FnMut(&Progress) -> ControlFlow<()>) -> Result<(), TuneError> {
         let in_epoch = self.train.len().div_ceil(self.config.batch);
         let steps = in_epoch.saturating_mul(self.config.epochs);
-        let began = Instant::now();
-        let mut order = (usize::MAX, Vec::new());
         if self.training.place.curve.is_empty() {
             self.look()?;
         }
+        let began = Instant::now();
+        let mut order = (usize::MAX, Vec::new());
         while self.training.place.step < steps && self.training.place.in_vain < self.config.patience {
             let (epoch, at) = (self.training.place.step / in_epoch, self.training.place.step % in_epoch);
             if order.0 != epoch {
