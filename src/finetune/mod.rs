@@ -21,7 +21,7 @@ pub use config::{Config, Labels};
 pub use curate::{Settings, curate};
 pub use error::FinetuneError;
 pub use manifest::{Manifest, SplitManifest};
-pub use measure::measure;
+pub use measure::{Examination, measure};
 pub use samples::{Chat, Samples};
 #[cfg(feature = "embedded")]
 pub use train::{Training, train};

@@ -13,11 +13,11 @@ use serde_json::json;
 use crate::cli::{Common, output, runtime, who};
 use crate::config::Config;
 use crate::evaluation::{self, Report, Verdict};
-use crate::finetune::{Samples, Settings, Training, measure, train};
+use crate::finetune::{Examination, Samples, Training, measure, train};
 use crate::inference::Vocabulary;
 use crate::inference::embedded::tune::Progress;
 use crate::inference::embedded::{self, Embedded};
-use crate::interactions::{Log, Window, load_taxonomy};
+use crate::interactions::{Log, load_taxonomy};
 use crate::store::models::{ModelManifest, ModelState, NewModel, NewWeights, Weights};
 use crate::store::{Finding, Judgement, Store};
 use crate::taxonomy::Taxonomy;
@@ -65,7 +65,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let (state, why) = (judgement.state, judgement.why.clone());
     let manifest = store.add_model(&NewModel {
         weights: NewWeights::Adapter(&training.base, &bytes),
-        training: serde_json::to_value(&training)?,
+        // Through text: losses read as they do in the file, and not widened.
+        training: serde_json::from_str(&serde_json::to_string(&training)?)?,
         judgement: Some(judgement),
         creator: who(),
         reason: args.why,
@@ -87,17 +88,15 @@ fn known(store: &Store, training: &Training) -> anyhow::Result<Option<ModelManif
 fn judge(config: &Config, tuned: embedded::Config, samples: &Samples, taxonomy: &Taxonomy) -> anyhow::Result<Report> {
     let names = Vocabulary::new(taxonomy)?.names().to_vec();
     let model = Embedded::load(&tuned, names)?;
-    let settings = Settings {
-        k: samples.manifest.k,
-        held_out: &samples.manifest.held_out,
+    let by = Examination {
+        manifest: &samples.manifest,
         retrieval: &config.retrieval,
         prompt: &config.inference.prompt,
-        window: Window { from: Some(samples.manifest.from), to: Some(samples.manifest.to) },
+        max_tokens: config.inference.decoding.max_tokens,
     };
-    let max_tokens = config.inference.decoding.max_tokens;
     runtime()?.block_on(async {
         let log = Log::open(&config.interactions, taxonomy).await?;
-        anyhow::Ok(measure(&model, max_tokens, &samples.manifest, &settings, &log, taxonomy).await?)
+        anyhow::Ok(measure(&by, &model, &log, taxonomy).await?)
     })
 }
 

@@ -100,7 +100,8 @@ fn samples_that_were_changed_or_teach_nothing_are_refused() {
     let world = world();
     world.run(&["finetune", "run"]).refused(&["samples/manifest.json", "segue finetune curate"]);
     world.text(&["finetune", "curate"]);
-    world.run(&["finetune", "run", "--set", "finetune.min_samples=5000"]).refused(&["5000 are needed"]);
+    let many = ["--set", "finetune.samples=5000", "--set", "finetune.min_samples=5000"];
+    world.run(&[&["finetune", "run"], &many[..]].concat()).refused(&["24 samples to learn from", "5000 are needed"]);
     let train = world.read("samples/train.jsonl");
     world.write("samples/train.jsonl", &train.replacen("Cluster 1", "Cluster 7", 1));
     world.run(&["finetune", "run"]).refused(&["train.jsonl", "it was changed; curate samples again"]);
