@@ -10,6 +10,7 @@ mod explain;
 #[cfg(feature = "refresher")]
 mod finetune;
 mod lookup;
+mod models;
 mod output;
 #[cfg(feature = "refresher")]
 mod refresh;
@@ -80,7 +81,7 @@ enum Command {
     /// Count transitions and print them as CSV
     #[cfg(feature = "refresher")]
     Count(count::Args),
-    /// Prepare the samples that a language model is fine-tuned with
+    /// Draw the samples that a language model is fine-tuned with, and tune it
     #[cfg(feature = "refresher")]
     Finetune(finetune::Args),
     /// Analyse a live experiment: differences between arms, with intervals
@@ -90,6 +91,8 @@ enum Command {
     Explain(explain::Args),
     /// List, show, approve, reject, publish, roll back and remove versions
     Versions(versions::Args),
+    /// List, show, approve, reject and roll back tuned language models
+    Models(models::Args),
     /// Look into a table file, or prove it
     Table(table::Args),
     /// Ask a running server, or the store itself
@@ -130,6 +133,7 @@ fn run(Args { common, command }: Args) -> anyhow::Result<ExitCode> {
         #[cfg(feature = "refresher")]
         Command::Experiment(args) => experiment::run(&common, args),
         Command::Versions(args) => versions::run(&common, args),
+        Command::Models(args) => models::run(&common, args),
         Command::Table(args) => table::run(&common, args),
         Command::Explain(args) => explain::run(&common, args),
         Command::Lookup(args) => lookup::run(&common, args),

@@ -29,6 +29,13 @@ pub struct Config {
     pub seed: u64,
     /// What a prompt shows: `base` is the paper's; `rag` shows recent successors too, as `[retrieval]` says.
     pub prompt: Template,
+    /// How an adapter is trained in this process.
+    #[cfg(feature = "embedded")]
+    pub embedded: crate::inference::embedded::tune::Config,
+    /// A section that this build has no use for.
+    #[cfg(not(feature = "embedded"))]
+    #[serde(skip_serializing)]
+    pub embedded: Option<serde::de::IgnoredAny>,
 }
 
 /// How often each answer (`c_next`) is drawn to learn from; validation and test are always natural.
@@ -65,6 +72,7 @@ impl Default for Config {
             labels: Labels::Natural,
             seed: 1,
             prompt: Template::Base,
+            embedded: Default::default(),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::inference::InferenceError;
+use crate::inference::{InferenceError, ModelError};
 use crate::interactions::{Error, Part, Window};
 
 /// Why samples could not be curated.
@@ -67,6 +67,21 @@ pub enum FinetuneError {
         /// What the system says.
         source: io::Error,
     },
+    /// Samples that are not what was curated.
+    #[error("{}: {problem}", path.display())]
+    Samples {
+        /// The directory, or the file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        problem: String,
+    },
+    /// The model failed while it was judged.
+    #[error("asking the tuned model: {0}")]
+    Model(#[from] ModelError),
+    /// Training failed.
+    #[cfg(feature = "embedded")]
+    #[error(transparent)]
+    Tune(#[from] crate::inference::embedded::tune::TuneError),
     /// The log.
     #[error(transparent)]
     Log(#[from] Error),

@@ -14,6 +14,8 @@ use super::prompt;
 pub struct Config {
     /// Who answers.
     pub backend: Backend,
+    /// Which model the back end asks.
+    pub model: Choice,
     /// Which keys are asked for.
     pub keys: Keys,
     /// The most keys asked for, known answers included: it bounds memory (about 500 bytes a key).
@@ -39,6 +41,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             backend: Backend::Retrieved,
+            model: Choice::Config,
             keys: Keys::Every,
             max_keys: 1_000_000,
             prompt: prompt::Config::default(),
@@ -76,6 +79,17 @@ impl Backend {
             Self::OpenAiBatch => "openai-batch",
         }
     }
+}
+
+/// Which model the back end asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Choice {
+    /// The one that the back end's section names.
+    Config,
+    /// The newest approved one of the store's models: an adapter of the `embedded` back end's base model, or a model that
+    /// the endpoint knows.
+    Registry,
 }
 
 /// Which keys are asked for: `"every"`, or `{ observed = 3 }`.

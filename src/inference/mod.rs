@@ -45,7 +45,7 @@ pub use {
     backend::model_of,
     budget::{Estimate, Forecast, Spent},
     bulk::{Bulk, Purpose},
-    config::{Backend, BudgetConfig, Config, DecodingConfig, Keys},
+    config::{Backend, BudgetConfig, Choice, Config, DecodingConfig, Keys},
     error::InferenceError,
     pace::Progress,
     parse::{Parsed, parse},

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 
-use crate::ids::VersionId;
+use crate::ids::{ModelId, VersionId};
 use crate::inference::InferenceError;
 use crate::interactions;
 use crate::store::StoreError;
@@ -31,6 +31,14 @@ pub enum RefreshError {
          \"frequency\" with --counts"
     )]
     TrendOfCounts,
+    /// A tuned model that the back end cannot ask.
+    #[error("inference.model = \"registry\" means {model} of the store, {problem}")]
+    Model {
+        /// The newest approved model.
+        model: ModelId,
+        /// Why it cannot be asked, and what to do.
+        problem: String,
+    },
     /// Questions of nobody.
     #[error(
         "--export-batch and --import-batch exchange a language model's questions, and inference.backend = \

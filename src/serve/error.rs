@@ -249,7 +249,7 @@ fn store_kind(error: &StoreError) -> Kind {
         StoreError::Table { .. } | StoreError::Exchanged { .. } => {
             Kind::conflict("damaged_table", "The table is damaged")
         }
-        StoreError::Config { .. } | StoreError::Io { .. } | StoreError::Explanation { .. } => {
+        StoreError::Config { .. } | StoreError::Io { .. } | StoreError::Explanation { .. } | StoreError::Model(_) => {
             Kind::internal("store_failed", "The store failed")
         }
         StoreError::Foreign { .. } | StoreError::Damaged { .. } => {

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::judgement::State;
+use super::models::ModelError;
 use crate::ids::{ClusterId, VersionId};
 use crate::table::VerifyError;
 use crate::taxonomy::TaxonomyHash;
@@ -128,13 +129,16 @@ pub enum StoreError {
         why: String,
     },
     /// A judgement by hand that nobody will understand later.
-    #[error("{version} is not {state} without a reason: say why")]
+    #[error("{what} is not {state} without a reason: say why")]
     NoReason {
-        /// The version.
-        version: VersionId,
+        /// The version, or the model.
+        what: String,
         /// What it was to become.
-        state: State,
+        state: String,
     },
+    /// A tuned model.
+    #[error(transparent)]
+    Model(ModelError),
     /// A rejection of what is live.
     #[error(
         "channel `{channel}` points at {version}: roll it back, or publish another version, and then reject this one"

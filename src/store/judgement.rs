@@ -4,10 +4,11 @@
 //! rejections are further files; nothing is written over. The last one is the version's state.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use rustix::fs::FlockOperation;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::channel::check_note;
@@ -75,13 +76,13 @@ pub struct Finding {
     pub says: String,
 }
 
-/// One file of a version's judgements.
+/// One file of the judgements of a version, or of a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Judgement {
+pub struct Judgement<S = State> {
     /// Counts from 1.
     pub seq: u64,
-    /// The version's state from here on.
-    pub state: State,
+    /// The state from here on.
+    pub state: S,
     /// Who judged: a person, or who asked for the refresh.
     pub who: String,
     /// When.
@@ -99,19 +100,14 @@ pub struct Judgement {
 impl Draft {
     /// Puts the first judgement beside the table: it becomes the version's state with the version.
     pub fn judge(&self, judgement: &Judgement) -> Result<(), StoreError> {
-        let dir = self.path().join(FOLDER);
-        std::fs::create_dir(&dir).map_err(failed("making the folder", &dir))?;
-        write_json(&numbered::path(&dir, 1), &Judgement { seq: 1, ..judgement.clone() })?;
-        sync_dir(&dir)
+        write_first(self.path(), judgement)
     }
 }
 
 impl Store {
     /// Every judgement of a version, oldest first.
     pub fn judgements(&self, version: VersionId) -> Result<Vec<Judgement>, StoreError> {
-        let dir = self.judgements_dir(version);
-        let last = last(&dir)?;
-        (1..=last).map(|seq| read(&dir, seq)).collect()
+        all(&self.version_dir(version))
     }
 
     /// A version's state.
@@ -154,35 +150,60 @@ impl Store {
     }
 
     fn judge(&self, version: VersionId, state: State, note: &Note) -> Result<Judgement, StoreError> {
-        check_note("who", &note.who)?;
-        check_note("why", &note.why)?;
         if note.why.trim().is_empty() {
-            return Err(StoreError::NoReason { version, state });
+            return Err(StoreError::NoReason { what: version.to_string(), state: state.to_string() });
         }
         // gc must not remove the version meanwhile.
         let _shared = self.lock(FlockOperation::LockShared)?;
         self.manifest(version)?;
-        let dir = self.judgements_dir(version);
-        loop {
-            let (seq, who, why) = (last(&dir)? + 1, note.who.clone(), note.why.clone());
-            let (at, findings, report) = (Utc::now(), Vec::new(), serde_json::Value::Null);
-            let judgement = Judgement { seq, state, who, at, why, findings, report };
-            if numbered::add(&dir, seq, &judgement, &self.drafts_dir())? {
-                return Ok(judgement);
-            }
-        }
+        add(&self.version_dir(version), state, note, &self.drafts_dir())
     }
 
     fn last_judgement(&self, version: VersionId) -> Result<Option<Judgement>, StoreError> {
-        let dir = self.judgements_dir(version);
-        match last(&dir)? {
-            0 => Ok(None),
-            seq => read(&dir, seq).map(Some),
+        latest(&self.version_dir(version))
+    }
+}
+
+/// Puts the first judgement into a folder that is not in its place yet.
+pub(super) fn write_first<S: Serialize + Clone>(of: &Path, judgement: &Judgement<S>) -> Result<(), StoreError> {
+    let dir = of.join(FOLDER);
+    std::fs::create_dir(&dir).map_err(failed("making the folder", &dir))?;
+    write_json(&numbered::path(&dir, 1), &Judgement { seq: 1, ..judgement.clone() })?;
+    sync_dir(&dir)
+}
+
+/// Adds a judgement by hand to those in the folder `of`.
+pub(super) fn add<S: Serialize + DeserializeOwned + Copy>(
+    of: &Path,
+    state: S,
+    note: &Note,
+    drafts: &Path,
+) -> Result<Judgement<S>, StoreError> {
+    check_note("who", &note.who)?;
+    check_note("why", &note.why)?;
+    let dir = of.join(FOLDER);
+    loop {
+        let (seq, who, why) = (last(&dir)? + 1, note.who.clone(), note.why.clone());
+        let (at, findings, report) = (Utc::now(), Vec::new(), serde_json::Value::Null);
+        let judgement = Judgement { seq, state, who, at, why, findings, report };
+        if numbered::add(&dir, seq, &judgement, drafts)? {
+            return Ok(judgement);
         }
     }
+}
 
-    fn judgements_dir(&self, version: VersionId) -> PathBuf {
-        self.version_dir(version).join(FOLDER)
+/// The judgements in the folder `of`, oldest first.
+pub(super) fn all<S: DeserializeOwned>(of: &Path) -> Result<Vec<Judgement<S>>, StoreError> {
+    let dir = of.join(FOLDER);
+    (1..=last(&dir)?).map(|seq| read(&dir, seq)).collect()
+}
+
+/// The last of them.
+pub(super) fn latest<S: DeserializeOwned>(of: &Path) -> Result<Option<Judgement<S>>, StoreError> {
+    let dir = of.join(FOLDER);
+    match last(&dir)? {
+        0 => Ok(None),
+        seq => read(&dir, seq).map(Some),
     }
 }
 
@@ -190,6 +211,6 @@ fn last(dir: &Path) -> Result<u64, StoreError> {
     numbered::last(dir, "a judgement (<number>.json)")
 }
 
-fn read(dir: &Path, seq: u64) -> Result<Judgement, StoreError> {
-    numbered::read(dir, seq, |found: &Judgement| found.seq)
+fn read<S: DeserializeOwned>(dir: &Path, seq: u64) -> Result<Judgement<S>, StoreError> {
+    numbered::read(dir, seq, |found: &Judgement<S>| found.seq)
 }

@@ -6,6 +6,8 @@
 //! <store>/versions/<n>/judgements/<seq>.json             one file a judgement; the last says whether it may go live
 //! <store>/versions/<n>/explain.segue                     why each key's row is what it is, where that was kept
 //! <store>/channels/<name>/<seq>.json                     one file a move; the highest is where the channel points
+//! <store>/models/<n>/model.json, adapter.gguf           a tuned language model; n only grows
+//! <store>/models/<n>/judgements/<seq>.json               one file a judgement; the last says whether it may be asked
 //! <store>/drafts/...                                     private to who works there; swept by gc once that has died
 //! <store>/lock                                           held shared by who adds or moves, alone by gc
 //! ```
@@ -14,7 +16,7 @@
 //! crash anywhere leaves the state before or after it, and at most a draft to sweep. Any number of processes may work
 //! in one store. They trust each other: the store guards against accidents, not against forgers.
 //!
-//! The store knows nothing of requests, logs or models.
+//! The store knows nothing of requests or logs, and of models only what is written beside them.
 
 mod channel;
 mod draft;
@@ -27,6 +29,7 @@ mod judgement;
 pub mod live;
 mod manifest;
 mod mapping;
+pub mod models;
 mod numbered;
 mod private;
 pub mod run;
@@ -104,6 +107,10 @@ impl Store {
 
     fn versions_dir(&self) -> PathBuf {
         self.root.join("versions")
+    }
+
+    fn models_dir(&self) -> PathBuf {
+        self.root.join("models")
     }
 
     fn channels_dir(&self) -> PathBuf {

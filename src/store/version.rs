@@ -112,11 +112,11 @@ impl Store {
     }
 }
 
-fn is_taken(kind: ErrorKind) -> bool {
+pub(super) fn is_taken(kind: ErrorKind) -> bool {
     matches!(kind, ErrorKind::AlreadyExists | ErrorKind::DirectoryNotEmpty | ErrorKind::NotADirectory)
 }
 
-fn sync_files(dir: &Path) -> Result<(), StoreError> {
+pub(super) fn sync_files(dir: &Path) -> Result<(), StoreError> {
     names(dir)?.into_iter().map(|name| dir.join(name)).try_for_each(|path| {
         let synced = File::open(&path).and_then(|file| file.sync_all());
         synced.map_err(failed("syncing", &path))

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
-use segue::finetune::{Config, FinetuneError, Labels, Manifest, Settings, curate};
+use segue::finetune::{Chat, Config, FinetuneError, Labels, Manifest, Samples, Settings, curate};
 use segue::ids::ClusterId;
 use segue::inference::prompt::{self, Template};
 use segue::interactions::{self, HeldOut, Log, Window};
@@ -43,7 +43,16 @@ impl World {
         Self { dir, clusters: 1 + rows.iter().map(|row| row.1).max().unwrap() }
     }
 
+    /// What is in the directory, which is gone afterwards.
     fn curate(&self, config: &Config, from: Option<&str>) -> Result<(Manifest, Vec<Vec<Line>>), FinetuneError> {
+        let manifest = self.curate_to_stay(config, from)?;
+        let dir = self.dir.path().join("samples");
+        let lines = ["train", "validation", "test"].map(|split| read(&dir.join(format!("{split}.jsonl"))));
+        std::fs::remove_dir_all(&dir).unwrap();
+        Ok((manifest, lines.into()))
+    }
+
+    fn curate_to_stay(&self, config: &Config, from: Option<&str>) -> Result<Manifest, FinetuneError> {
         let dir = self.dir.path().join("samples");
         let log = self.dir.path().join("log.csv").to_str().unwrap().to_owned();
         let settings = Settings {
@@ -56,13 +65,10 @@ impl World {
         let taxonomy = Taxonomy::new((0..self.clusters).map(|id| (ClusterId(id), format!("cluster {id}")))).unwrap();
         let interactions = interactions::Config { path: log, ..Default::default() };
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let manifest = runtime.block_on(async {
+        runtime.block_on(async {
             let log = Log::open(&interactions, &taxonomy).await?;
             curate(config, &settings, &log, &taxonomy, &dir).await
-        })?;
-        let lines = ["train", "validation", "test"].map(|split| read(&dir.join(format!("{split}.jsonl"))));
-        std::fs::remove_dir_all(&dir).unwrap();
-        Ok((manifest, lines.into()))
+        })
     }
 }
 
@@ -196,4 +202,37 @@ fn a_directory_that_exists_is_not_written_over() {
     let error = world.curate(&few(), None).err().unwrap().to_string();
     assert!(error.contains("exists already"), "{error}");
     assert_eq!(std::fs::read_to_string(dir.join("train.jsonl")).unwrap(), "mine");
+}
+
+#[test]
+fn samples_are_read_back_as_they_were_written_or_not_at_all() {
+    let world = World::new(&strangers());
+    let config = Config { validation: 0.2, ..few() };
+    let (_, parts) = world.curate(&config, None).unwrap();
+    let manifest = world.curate_to_stay(&config, None).unwrap();
+    let clusters = Taxonomy::new((0..world.clusters).map(|id| (ClusterId(id), format!("cluster {id}")))).unwrap();
+    let dir = world.dir.path().join("samples");
+    let read =
+        |config: &Config, taxonomy: &Taxonomy| Samples::read(&dir, config, taxonomy).map_err(|error| error.to_string());
+    let samples = read(&config, &clusters).unwrap();
+    assert_eq!(samples.manifest, manifest);
+    for (chats, lines) in [(&samples.train, &parts[0]), (&samples.validation, &parts[1])] {
+        let answers = |chat: &Chat| chat.answer.clone();
+        assert_eq!(
+            chats.iter().map(answers).collect::<Vec<_>>(),
+            lines.iter().map(|line| format!("cluster {}", line.answer)).collect::<Vec<_>>()
+        );
+        assert!(chats.iter().zip(lines).all(|(chat, line)| chat.prompt.last().unwrap().content == line.prompt));
+    }
+    let others = Taxonomy::new((0..world.clusters).map(|id| (ClusterId(id), format!("other {id}")))).unwrap();
+    assert!(read(&config, &others).unwrap_err().contains("curate samples again"));
+    let error = read(&Config { min_samples: 1_000, ..config.clone() }, &clusters).unwrap_err();
+    assert!(error.contains("train.jsonl") && error.contains("1000 are needed"), "{error}");
+    let path = dir.join("validation.jsonl");
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, text.replacen("cluster", "Cluster", 1)).unwrap();
+    let error = read(&config, &clusters).unwrap_err();
+    assert!(error.contains("validation.jsonl") && error.contains("it was changed"), "{error}");
+    std::fs::remove_file(dir.join("manifest.json")).unwrap();
+    assert!(read(&config, &clusters).unwrap_err().contains("segue finetune curate"));
 }

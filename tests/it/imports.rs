@@ -21,7 +21,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
     ("evaluation", &["ids", "table", "interactions"]),
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
     ("experiment", &["files", "interactions"]),
-    ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "inference"]),
+    ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "evaluation", "inference"]),
     ("replay", &["ids", "taxonomy", "table", "interactions", "lookup", "retrieval", "evaluation"]),
     ("serve", &["experiment", "ids", "proto", "taxonomy", "table", "lookup", "store"]),
     (

@@ -19,3 +19,5 @@ mod serving;
 mod signals;
 mod swaps;
 mod tables;
+#[cfg(feature = "embedded")]
+mod tuning;

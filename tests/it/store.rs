@@ -7,5 +7,6 @@ mod fixture;
 mod judgements;
 mod limits;
 mod live;
+mod models;
 mod snapshot;
 mod versions;

@@ -19,7 +19,9 @@ pub(super) struct Gguf {
 impl Gguf {
     pub(super) fn open(path: &Path) -> Result<Self, LoadError> {
         let unreadable = |error: &dyn std::fmt::Display| {
-            LoadError::file(path, format!("{error}: name a GGUF file that this process can read"))
+            // candle adds a backtrace where the environment asks for one.
+            let problem = error.to_string().lines().next().unwrap_or_default().to_owned();
+            LoadError::file(path, problem + ": name a GGUF file that this process can read")
         };
         let mut file = BufReader::new(File::open(path).map_err(|error| unreadable(&error))?);
         let content = Content::read(&mut file).map_err(|error| unreadable(&error))?;

@@ -14,26 +14,26 @@ use super::weights::Weights;
 /// The network.
 pub(super) struct Llama {
     pub(super) shape: Shape,
-    embedding: Tensor,
-    layers: Vec<Layer>,
-    norm: Tensor,
+    pub(super) embedding: Tensor,
+    pub(super) layers: Vec<Layer>,
+    pub(super) norm: Tensor,
     /// Vocabulary by width: scores tokens by what comes out.
     pub(super) head: Tensor,
-    cos: Tensor,
-    sin: Tensor,
+    pub(super) cos: Tensor,
+    pub(super) sin: Tensor,
 }
 
-struct Layer {
-    attention_norm: Tensor,
-    query_key_value: Linear,
-    output: Linear,
-    inner_norm: Tensor,
-    gate_up: Linear,
-    down: Linear,
+pub(super) struct Layer {
+    pub(super) attention_norm: Tensor,
+    pub(super) query_key_value: Linear,
+    pub(super) output: Linear,
+    pub(super) inner_norm: Tensor,
+    pub(super) gate_up: Linear,
+    pub(super) down: Linear,
 }
 
 /// Outputs by inputs. What takes the same input is one matrix: fewer, larger products.
-struct Linear(Tensor);
+pub(super) struct Linear(pub(super) Tensor);
 
 impl Linear {
     /// Matrices, each with the number of its outputs, side by side.
@@ -184,7 +184,7 @@ impl Layer {
 }
 
 /// Rows by width to heads by rows by the head's width.
-fn by_head(rows: &Tensor, heads: usize, head: usize) -> Result<Tensor> {
+pub(super) fn by_head(rows: &Tensor, heads: usize, head: usize) -> Result<Tensor> {
     rows.reshape((rows.dim(0)?, heads, head))?.transpose(0, 1)?.contiguous()
 }
 

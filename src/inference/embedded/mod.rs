@@ -21,6 +21,7 @@ mod search;
 mod shape;
 mod tokens;
 mod tree;
+pub mod tune;
 mod weights;
 mod worker;
 

@@ -34,19 +34,11 @@ pub(super) struct Worker {
 impl Worker {
     /// Loads in a thread of low priority: what candle starts of its own inherits it.
     pub(super) fn start(config: &Config, model: PathBuf, names: Vec<String>) -> Result<Self, LoadError> {
-        let (config, path) = (config.clone(), model.clone());
-        let load = move || {
-            step_back();
-            let threads = config.threads.map_or(0, NonZeroUsize::get);
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("segue-llm-{n}"));
-            let pool = pool.build().map_err(|error| LoadError::Threads(error.to_string()))?;
-            let engine = pool.install(|| Engine::load(&model, config.adapter.as_deref(), names))?;
-            Ok(Self { engine, pool, batch: config.batch.get() })
-        };
-        let thread = std::thread::Builder::new().name("segue-llm".into()).spawn(load);
-        let thread = thread.map_err(|error| LoadError::Threads(error.to_string()))?;
         // candle's reader is not proof against every file.
-        thread.join().unwrap_or_else(|_| Err(LoadError::file(&path, "reading it failed inside: the file is damaged")))
+        let damaged = || LoadError::file(&model, "reading it failed inside: the file is damaged");
+        let load = || Engine::load(&model, config.adapter.as_deref(), names);
+        let (pool, engine) = apart(config, load, damaged)?;
+        Ok(Self { engine: engine?, pool, batch: config.batch.get() })
     }
 
     /// Answers in a thread of its own until the questions end, or nobody takes the answers.
@@ -82,6 +74,28 @@ impl Worker {
             }
         }
     }
+}
+
+/// Works in threads of low priority, which come back with the result: what candle starts of its own inherits it. `failed`
+/// says what it means when the work panics.
+pub(super) fn apart<T: Send>(
+    config: &Config,
+    work: impl FnOnce() -> T + Send,
+    failed: impl FnOnce() -> LoadError,
+) -> Result<(rayon::ThreadPool, T), LoadError> {
+    let begin = || {
+        step_back();
+        let threads = config.threads.map_or(0, NonZeroUsize::get);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("segue-llm-{n}"));
+        let pool = pool.build().map_err(|error| LoadError::Threads(error.to_string()))?;
+        let done = pool.install(work);
+        Ok((pool, done))
+    };
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("segue-llm".into()).spawn_scoped(scope, begin);
+        let thread = thread.map_err(|error| LoadError::Threads(error.to_string()))?;
+        thread.join().unwrap_or_else(|_| Err(failed()))
+    })
 }
 
 /// `None` as soon as nobody takes answers any more, even where questions are slow to come.

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::input::{Input, json};
+use super::registry;
 use super::retrieve::{self, Retrieved};
 use crate::evaluation::{self, ExactMatch};
 use crate::ids::ClusterId;
@@ -67,14 +68,22 @@ impl Asking {
     pub(in crate::refresh) fn of(cycle: &Cycle<'_>, input: &mut Input) -> Result<Option<Self>, RefreshError> {
         let settings = cycle.settings;
         let vocabulary = Vocabulary::new(&input.taxonomy)?;
-        let Some(model) = model_of(&settings.inference, &vocabulary, cycle.store.path())? else {
+        let asked = registry::asked(cycle)?;
+        let model = match &asked {
+            None => None,
+            Some(asked) => model_of(&asked.config, &vocabulary, cycle.store.path())?,
+        };
+        let registered = asked.and_then(|asked| asked.registered);
+        let Some(model) = model else {
             return match cycle.request.exchange {
                 Exchange::None => Ok(None),
                 _ => Err(RefreshError::NothingToExchange),
             };
         };
+        registry::check(registered.as_ref(), model.as_ref())?;
         let prompts = Prompts::new(&settings.inference.prompt, vocabulary)?;
         let lineage = &mut input.lineage;
+        lineage.settings.extend(registered.map(|known| ("inference.registry".into(), known.model.to_string())));
         lineage.predictor = settings.inference.backend.name().into();
         lineage.model = Some(model.id().to_owned());
         lineage.prompt_hash = Some(prompts.hash());

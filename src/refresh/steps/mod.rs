@@ -6,4 +6,5 @@ mod explain;
 pub(super) mod input;
 pub(super) mod judge;
 pub(super) mod publish;
+mod registry;
 pub(super) mod retrieve;

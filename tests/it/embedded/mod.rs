@@ -4,7 +4,8 @@ mod fetching;
 mod names;
 mod prompts;
 mod real;
-mod tiny;
+pub(crate) mod tiny;
+mod tuning;
 
 use futures::StreamExt;
 use segue::inference::embedded::{Config, Embedded};

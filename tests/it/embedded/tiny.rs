@@ -8,7 +8,7 @@ use candle_core::{Device, Tensor};
 use segue::inference::embedded::{Config, Embedded, LoadError};
 use tempfile::TempDir;
 
-pub(super) const WIDTH: usize = 32;
+pub(crate) const WIDTH: usize = 32;
 const INNER: usize = 64;
 const HEADS: usize = 4;
 const KV_HEADS: usize = 2;
@@ -20,14 +20,14 @@ const TEMPLATE: &str = "{% for message in messages %}{{'<|im_start|>' + message[
                         '<|im_end|>' + '\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
 
 /// A model's file, to be changed before it is written.
-pub(super) struct Tiny {
-    pub(super) metadata: Vec<(String, Value)>,
-    pub(super) tensors: Vec<(String, Tensor)>,
+pub(crate) struct Tiny {
+    pub(crate) metadata: Vec<(String, Value)>,
+    pub(crate) tensors: Vec<(String, Tensor)>,
 }
 
 impl Tiny {
     /// Weights drawn from `seed`; 0 makes all of them 0, so that everything is equally likely.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         let vocabulary = 256 + MARKS.len();
         let mut draw = Draw(seed);
         let mut tensors = vec![
@@ -52,12 +52,12 @@ impl Tiny {
         Self { metadata: metadata(), tensors }
     }
 
-    pub(super) fn set(&mut self, key: &str, value: Option<Value>) {
+    pub(crate) fn set(&mut self, key: &str, value: Option<Value>) {
         self.metadata.retain(|(known, _)| known != key);
         self.metadata.extend(value.map(|value| (key.to_owned(), value)));
     }
 
-    pub(super) fn write(&self, path: &Path) {
+    pub(crate) fn write(&self, path: &Path) {
         let quantized: Vec<_> = self
             .tensors
             .iter()
@@ -69,12 +69,12 @@ impl Tiny {
     }
 
     /// Loads it with these names.
-    pub(super) fn load(&self, names: Vec<String>) -> Result<Embedded, LoadError> {
+    pub(crate) fn load(&self, names: Vec<String>) -> Result<Embedded, LoadError> {
         self.load_with(names, |_| None, Config::default())
     }
 
     /// The same with an adapter, which `adapter` writes to a directory.
-    pub(super) fn load_with(
+    pub(crate) fn load_with(
         &self,
         names: Vec<String>,
         adapter: impl FnOnce(&Path) -> Option<PathBuf>,
@@ -88,12 +88,12 @@ impl Tiny {
 }
 
 /// A random model with names.
-pub(super) fn tiny(names: &[&str]) -> Embedded {
+pub(crate) fn tiny(names: &[&str]) -> Embedded {
     Tiny::new(5).load(super::strings(names)).unwrap()
 }
 
 /// A fixed sequence of numbers between -1 and 1, all 0 from a seed of 0.
-pub(super) struct Draw(pub(super) u64);
+pub(crate) struct Draw(pub(crate) u64);
 
 impl Draw {
     fn next(&mut self) -> f32 {
@@ -102,7 +102,7 @@ impl Draw {
         if self.0 == 0 { 0.0 } else { (self.0 >> 40) as f32 / (1 << 23) as f32 - 1.0 }
     }
 
-    pub(super) fn matrix(&mut self, rows: usize, columns: usize) -> Tensor {
+    pub(crate) fn matrix(&mut self, rows: usize, columns: usize) -> Tensor {
         let values: Vec<f32> = (0..rows * columns).map(|_| self.next()).collect();
         Tensor::from_vec(values, (rows, columns), &Device::Cpu).unwrap()
     }

@@ -1,11 +1,9 @@
-//! `segue finetune`: what a language model is tuned with.
+//! `segue finetune curate`: what a language model is tuned with.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::Subcommand;
-
-use super::{Common, output};
+use crate::cli::{Common, output, runtime};
 use crate::finetune::{Manifest, Settings, curate};
 use crate::inference::Vocabulary;
 use crate::interactions::{Log, Window, load_taxonomy};
@@ -15,21 +13,9 @@ const SHOWN: usize = 20;
 /// The longest bar, in characters.
 const BAR: f64 = 40.0;
 
-/// Arguments of `segue finetune`.
+/// Arguments of `segue finetune curate`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    #[command(subcommand)]
-    command: Command,
-}
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Draw samples from the log: chat JSON lines for training, validation and test
-    Curate(Curate),
-}
-
-#[derive(Debug, clap::Args)]
-struct Curate {
     /// The directory to write; it must not exist yet
     #[arg(long, value_name = "DIR", default_value = "samples")]
     dir: PathBuf,
@@ -45,7 +31,6 @@ struct Curate {
 }
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
-    let Command::Curate(args) = args.command;
     let config = common.start()?;
     let window = Window::parse(args.from.as_deref(), args.to.as_deref())?;
     let taxonomy = load_taxonomy(&config.clusters)?;
@@ -56,7 +41,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         prompt: &config.inference.prompt,
         window,
     };
-    let manifest = super::runtime()?.block_on(async {
+    let manifest = runtime()?.block_on(async {
         let log = Log::open(&config.interactions, &taxonomy).await?;
         anyhow::Ok(curate(&config.finetune, &settings, &log, &taxonomy, &args.dir).await?)
     })?;

@@ -1,0 +1,113 @@
+//! From the log to a tuned model that is asked: curated, trained through a kill, judged, approved, gone back from.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::harness::World;
+use crate::embedded::tiny::Tiny;
+
+/// A simulated log, and a tiny model that learns little in so few steps: what it says is let through by hand.
+fn world() -> World {
+    let world = World::simulated(20);
+    Tiny::new(5).write(&world.file("tiny.gguf"));
+    let config = world.read("segue.toml");
+    let more = r#"
+[finetune]
+min_samples = 20
+samples = 24
+watched = 6
+validation = 0.2
+embedded = { epochs = 2, batch = 4, checkpoint_every = 2, evaluate_every = 5 }
+[inference]
+backend = "embedded"
+model = "registry"
+keys = { observed = 3 }
+max_keys = 8
+decoding = { max_tokens = 8, retries = 0 }
+embedded = { model = "tiny.gguf" }
+[evaluation]
+collapse = { severity = "warn" }
+fallbacks = { severity = "warn" }
+recall = { severity = "warn" }
+"#;
+    world.write("segue.toml", &format!("{config}{more}"));
+    world
+}
+
+fn curated() -> World {
+    let world = world();
+    world.text(&["finetune", "curate"]);
+    world
+}
+
+#[test]
+fn a_model_is_tuned_and_held_and_asked_once_someone_approves_it() {
+    let world = curated();
+    let first = world.refresh();
+    let lineage = |version: u64| world.json(&["versions", "show", &version.to_string()])["lineage"].clone();
+    assert_eq!(lineage(first)["predictor"], "retrieved", "no model is approved yet");
+
+    let held = world.run(&["finetune", "run"]);
+    assert_eq!(held.code, Some(3), "{held:?}");
+    assert!(held.stdout.starts_with("held m1: exact_match: ") && held.stderr.contains("tokens/s"), "{held:?}");
+    let models = world.json(&["models", "list"]);
+    assert_eq!((&models[0]["state"], &models[0]["asked"]), (&"held".into(), &false.into()), "{models}");
+    let shown = world.json(&["models", "show", "m1"]);
+    let training: Value = serde_json::from_str(&world.read("tuned/training.json")).unwrap();
+    assert_eq!(shown["training"], training);
+    let base = shown["weights"]["adapter"]["base"].as_str().unwrap();
+    assert!(base.starts_with("gguf:") && training["base"] == base, "{shown}");
+    assert!(training["curve"].as_array().unwrap().len() > 1 && training["samples"].as_str().unwrap().len() == 32);
+    let again = world.run(&["finetune", "run"]);
+    assert!(again.stderr.contains("this adapter is m1 already"), "{again:?}");
+
+    world.run(&["models", "rollback"]).refused(&["no approved model before"]);
+    world.text(&["models", "approve", "m1", "--why", "to see what it says"]);
+    let ran = world.run(&["refresh", "--json", "--set", "evaluation.exact_match.severity=warn"]);
+    let told: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    let asked = lineage(told["version"].as_u64().unwrap());
+    assert_eq!((&asked["predictor"], &asked["settings"]["inference.registry"]), (&"embedded".into(), &"m1".into()));
+    assert!(asked["model"].as_str().unwrap().starts_with(base), "{asked}");
+
+    Tiny::new(6).write(&world.file("tiny.gguf"));
+    world.run(&["refresh"]).refused(&["m1 of the store", "name the base model that it was trained on"]);
+    world.text(&["models", "reject", "m1", "--why", "it says nothing"]);
+    assert_eq!(world.json(&["models", "list"])[0]["state"], "retired");
+}
+
+#[test]
+fn a_kill_loses_no_more_than_the_steps_since_the_last_checkpoint() {
+    let world = curated();
+    let whole = ["finetune", "run", "--dir", "whole"];
+    assert_eq!(world.run(&whole).code, Some(3));
+    let mut child = world.command(&["finetune", "run"]).stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    let checkpoint = world.file("tuned/checkpoint.gguf");
+    while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(checkpoint.exists() && !world.file("tuned/adapter.gguf").exists(), "it was killed midway");
+    world.run(&["finetune", "run"]);
+    let adapter = |dir: &str| std::fs::read(world.file(dir).join("adapter.gguf")).unwrap();
+    assert!(adapter("tuned") == adapter("whole"));
+}
+
+#[test]
+fn samples_that_were_changed_or_teach_nothing_are_refused() {
+    let world = world();
+    world.run(&["finetune", "run"]).refused(&["samples/manifest.json", "segue finetune curate"]);
+    world.text(&["finetune", "curate"]);
+    let many = ["--set", "finetune.samples=5000", "--set", "finetune.min_samples=5000"];
+    world.run(&[&["finetune", "run"], &many[..]].concat()).refused(&["24 samples to learn from", "5000 are needed"]);
+    let train = world.read("samples/train.jsonl");
+    world.write("samples/train.jsonl", &train.replacen("Cluster 1", "Cluster 7", 1));
+    world.run(&["finetune", "run"]).refused(&["train.jsonl", "it was changed; curate samples again"]);
+    world.write("samples/train.jsonl", &train);
+    world.write("tiny.gguf", "no model");
+    world.run(&["finetune", "run"]).refused(&["tiny.gguf", "GGUF"]);
+    world.run(&["finetune", "run", "--set", "finetune.embedded.rank=0"]).refused(&["[finetune.embedded] rank = 0"]);
+    assert!(!world.file("store/models").exists(), "nothing was added");
+}
