@@ -4,6 +4,8 @@
 mod count;
 #[cfg(feature = "refresher")]
 mod demo;
+#[cfg(feature = "refresher")]
+mod evaluate;
 mod explain;
 #[cfg(feature = "refresher")]
 mod finetune;
@@ -78,6 +80,9 @@ enum Command {
     /// Count transitions and print them as CSV
     #[cfg(feature = "refresher")]
     Count(count::Args),
+    /// Measure versions: hit rates over time, stability, overlap, and what holds of the paper on your log
+    #[cfg(feature = "refresher")]
+    Evaluate(evaluate::Args),
     /// Prepare the samples that a language model is fine-tuned with
     #[cfg(feature = "refresher")]
     Finetune(finetune::Args),
@@ -120,6 +125,8 @@ fn run(Args { common, command }: Args) -> anyhow::Result<ExitCode> {
         Command::Refresh(args) => refresh::run(&common, args),
         #[cfg(feature = "refresher")]
         Command::Count(args) => count::run(&common, args),
+        #[cfg(feature = "refresher")]
+        Command::Evaluate(args) => evaluate::run(&common, args),
         #[cfg(feature = "refresher")]
         Command::Finetune(args) => finetune::run(&common, args),
         Command::Versions(args) => versions::run(&common, args),
