@@ -49,6 +49,8 @@ pub mod proto;
 #[cfg(feature = "refresher")]
 pub mod refresh;
 #[cfg(feature = "refresher")]
+pub mod replay;
+#[cfg(feature = "refresher")]
 pub mod retrieval;
 pub mod serve;
 #[cfg(feature = "refresher")]

@@ -5,6 +5,8 @@ mod count;
 #[cfg(feature = "refresher")]
 mod demo;
 #[cfg(feature = "refresher")]
+mod evaluate;
+#[cfg(feature = "refresher")]
 mod experiment;
 mod explain;
 #[cfg(feature = "refresher")]
@@ -81,6 +83,9 @@ enum Command {
     /// Count transitions and print them as CSV
     #[cfg(feature = "refresher")]
     Count(count::Args),
+    /// Measure versions: hit rates over time, stability, overlap, and what holds of the paper on your log
+    #[cfg(feature = "refresher")]
+    Evaluate(evaluate::Args),
     /// Draw the samples that a language model is fine-tuned with, and tune it
     #[cfg(feature = "refresher")]
     Finetune(finetune::Args),
@@ -128,6 +133,8 @@ fn run(Args { common, command }: Args) -> anyhow::Result<ExitCode> {
         Command::Refresh(args) => refresh::run(&common, args),
         #[cfg(feature = "refresher")]
         Command::Count(args) => count::run(&common, args),
+        #[cfg(feature = "refresher")]
+        Command::Evaluate(args) => evaluate::run(&common, args),
         #[cfg(feature = "refresher")]
         Command::Finetune(args) => finetune::run(&common, args),
         #[cfg(feature = "refresher")]

@@ -115,6 +115,9 @@ fn say(store: &Store, outcome: Outcome) -> anyhow::Result<()> {
             let manifest = store.manifest(version)?;
             let keys: u64 = manifest.keys.iter().sum();
             output::line(format_args!("published {version}: {keys} keys, {} bytes", manifest.table_bytes))?;
+            if let Some(changed) = manifest.changed {
+                output::note(format_args!("this refresh changed {changed}"));
+            }
         }
         Outcome::Held(version) => {
             let why = store.judgements(version)?.pop().map_or(String::new(), |judgement| judgement.why);
@@ -137,19 +140,19 @@ fn say(store: &Store, outcome: Outcome) -> anyhow::Result<()> {
 const A_WHILE: Duration = Duration::from_secs(10);
 
 /// A bar on a terminal, one line a part otherwise; of many parts, one line a while.
-struct Shown {
-    bar: ProgressBar,
+pub(super) struct Shown {
+    pub(super) bar: ProgressBar,
     last: Option<Instant>,
 }
 
 impl Shown {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let style = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len}  {msg}  {elapsed}");
         let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
         Self { bar, last: None }
     }
 
-    fn show(&mut self, progress: &Progress) {
+    pub(super) fn show(&mut self, progress: &Progress) {
         let Progress { step, done, total, message } = progress;
         if std::io::stderr().is_terminal() {
             self.bar.set_prefix(*step);

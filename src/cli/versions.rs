@@ -157,6 +157,7 @@ fn show(common: &Common, store: &Store, version: VersionId) -> anyhow::Result<()
         let mut told = serde_json::to_value(&manifest)?;
         told["state"] = json!(store.state(version)?);
         told["judgements"] = json!(judgements);
+        told["evaluations"] = json!(store.evaluations(version)?);
         return output::json(&told);
     }
     report(&judgements)?;
@@ -169,6 +170,7 @@ fn show(common: &Common, store: &Store, version: VersionId) -> anyhow::Result<()
         ("creator", manifest.creator.clone()),
         ("reason", manifest.reason.clone()),
         ("parent", manifest.parent.map_or("none".into(), |parent| parent.to_string())),
+        ("changed", manifest.changed.map_or("unknown".into(), |changed| changed.to_string())),
         ("channels", pointers(store)?.remove(&version).unwrap_or_default().join(", ")),
         ("keys", keys.join(", ")),
         ("width", manifest.width.to_string()),
@@ -179,6 +181,10 @@ fn show(common: &Common, store: &Store, version: VersionId) -> anyhow::Result<()
         ("predictor", lineage.predictor.clone()),
         ("window", format!("[{}, {})", time(lineage.window_from), time(lineage.window_to))),
     ];
+    let kept = store.evaluations(version)?;
+    let kept =
+        kept.iter().map(|kept| ("evaluated", format!("{}, {} by {}", kept.kind, kept.at.format("%F %T"), kept.who)));
+    rows.extend(kept);
     rows.extend(lineage.model.iter().map(|model| ("model", model.clone())));
     rows.extend(lineage.prompt_hash.iter().map(|hash| ("prompt", hash.clone())));
     rows.extend(lineage.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));

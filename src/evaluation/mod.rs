@@ -8,9 +8,13 @@ mod churn;
 mod config;
 mod coverage;
 mod gates;
+mod hits;
 mod input;
+mod interval;
+mod overlap;
 mod recall;
 mod report;
+mod stability;
 
 pub use answers::{Answers, Collapse, ExactMatch, Fallbacks};
 pub use churn::Churn;
@@ -20,6 +24,10 @@ pub use config::{
 };
 pub use coverage::Coverage;
 pub use gates::{Finding, Outcome, Verdict, judge, judge_first};
+pub use hits::{Position, positions, random_novel};
 pub use input::{Day, Input};
+pub use interval::Estimate;
+pub use overlap::{FirstAnswers, Origin, Overlap};
 pub use recall::{Recall, RecallTally};
 pub use report::Report;
+pub use stability::{Jaccard, Successors};

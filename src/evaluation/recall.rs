@@ -2,16 +2,13 @@
 
 use std::collections::HashMap;
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
+use super::interval::Estimate;
 use crate::ids::ClusterId;
 
 /// Times that the users are drawn anew for the interval.
 const RESAMPLES: usize = 1000;
-/// The interval is part of a report that must come out the same again.
-const SEED: u64 = 0x5e60e;
 
 /// Over every held-out position that has a successor, the share whose predicted cluster occurs later in the sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -78,31 +75,10 @@ impl RecallTally {
             hits: sum.hits + user.hits,
             random: sum.random + user.random,
         });
-        if sum.positions == 0 {
-            return None;
-        }
-        let share = |part: f64| part / sum.positions as f64;
-        let (low, high) = self.interval();
+        let users: Vec<(f64, f64)> = self.users.iter().map(|user| (user.hits as f64, user.positions as f64)).collect();
+        let Estimate { value, low, high } = Estimate::ratio(&users, RESAMPLES)?;
         let (users, Tally { positions, hits, random }) = (self.users.len() as u64, sum);
-        Some(Recall { users, positions, hits, recall: share(hits as f64), low, high, random: share(random) })
-    }
-
-    fn interval(&self) -> (f64, f64) {
-        let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-        let mut drawn: Vec<f64> = (0..RESAMPLES).map(|_| self.redrawn(&mut rng)).collect();
-        drawn.sort_by(f64::total_cmp);
-        let at = |share: f64| drawn[((RESAMPLES - 1) as f64 * share).round() as usize];
-        (at(0.025), at(0.975))
-    }
-
-    /// The recall of as many users, drawn with replacement. There is one at least.
-    fn redrawn(&self, rng: &mut ChaCha8Rng) -> f64 {
-        let (mut hits, mut positions) = (0, 0);
-        for _ in 0..self.users.len() {
-            let user = self.users[rng.random_range(0..self.users.len())];
-            (hits, positions) = (hits + user.hits, positions + user.positions);
-        }
-        hits as f64 / positions as f64
+        Some(Recall { users, positions, hits, recall: value, low, high, random: random / positions as f64 })
     }
 }
 

@@ -15,12 +15,13 @@ use super::config::{Config, Sequence};
 use super::counts::{self, CountStream};
 use super::engine::Limits;
 use super::error::Error;
+use super::meetings::{self, Meeting};
 use super::report::Report;
 use super::rows::Rows;
 use super::samples::{self, SampleStream};
 use super::sequences::{self, SequenceStream};
 use super::source::Source;
-use super::sql::{daily_sql, popular_sql, sample_sql, sequence_sql, transition_sql};
+use super::sql::{daily_sql, meeting_sql, popular_sql, sample_sql, sequence_sql, transition_sql};
 use super::survey::survey;
 use super::time::{self, MAX_GAP_SECONDS};
 use super::users::{HeldOut, Users};
@@ -151,6 +152,15 @@ impl Log {
         let sql = sequence_sql(self.config.sequence, &self.aligned(window), &self.users);
         let rows = self.context.sql(&sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
         Ok(sequences::grouped(rows, self.limits.clone()))
+    }
+
+    /// When each user first met each cluster of `window`: one list a user, in time order, ties by cluster. All are held
+    /// in memory, 16 bytes a meeting.
+    pub async fn meetings(&self, window: &Window) -> Result<Vec<Vec<Meeting>>, Error> {
+        let failed = |e| self.limits.error("reading meetings", e);
+        let sql = meeting_sql(&self.aligned(window), &self.users);
+        let rows = self.context.sql(&sql).await.map_err(failed)?.execute_stream().await.map_err(failed)?;
+        meetings::grouped(rows).await.map_err(failed)
     }
 
     /// Reads every transition of `window` with its times and its user's part, in the order of time: what fine-tuning

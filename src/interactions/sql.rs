@@ -64,6 +64,19 @@ ORDER BY {parts}, ts, cluster_id"
     )
 }
 
+/// The statement that gives when each of `users` first met each cluster in `window`, a user after the other, in the order of
+/// a sequence that no border cuts: columns `cluster_id, ts, place` (among all of its user's, from 1).
+pub fn meeting_sql(window: &Window, users: &Users) -> String {
+    let (firsts, user) = firsts(Sequence::User, window, users);
+    format!(
+        "{firsts}
+SELECT cluster_id, ts,
+  CAST(row_number() OVER (PARTITION BY {user} ORDER BY ts, cluster_id) AS BIGINT) AS place
+FROM firsts
+ORDER BY {user}, ts, cluster_id"
+    )
+}
+
 /// The statement that gives every transition of `window` with its times, in the order of time: columns `c1, ..., ck, next,
 /// began` (when `c1` was met)`, moved` (when `next` was met)`, part` (of its user: 0 training, 1 validation, the `share` of
 /// all users next to those held out, 2 held out) and `novel` (1 where the user had never met `next`, whatever the window's

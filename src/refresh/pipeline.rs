@@ -131,7 +131,7 @@ impl Cycle<'_> {
             input.lineage.settings.insert("inference.unanswered".into(), unanswered.to_string());
         }
         let draft = count::into_table(self, &input, answered.as_deref(), progress).await?;
-        let verdict = judge::judge(self, &input, &draft, answered.as_deref(), progress).await?;
-        publish::publish(self, draft, &verdict, progress)
+        let (verdict, changed) = judge::judge(self, &input, &draft, answered.as_deref(), progress).await?;
+        publish::publish(self, draft, &verdict, changed, progress)
     }
 }

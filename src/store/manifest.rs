@@ -1,5 +1,7 @@
 //! What is known of a version without opening its table.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,29 @@ pub struct Provenance {
     pub reason: String,
     /// The version this one replaces or was made from.
     pub parent: Option<VersionId>,
+    /// What it changes beside the version that was live, where there was one.
+    pub changed: Option<Changed>,
+}
+
+/// How many keys of the live version a new one answers otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// The version that was live.
+    pub against: VersionId,
+    /// Its longest keys that were compared.
+    pub keys: u64,
+    /// Those whose first prediction is another.
+    pub changed: u64,
+    /// Those that have no row any more.
+    pub gone: u64,
+}
+
+impl fmt::Display for Changed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { against, keys, changed, gone } = self;
+        let share = 100.0 * (changed + gone) as f64 / (*keys).max(1) as f64;
+        write!(f, "{share:.1} % of {keys} keys of {against} ({changed} answered otherwise, {gone} gone)")
+    }
 }
 
 /// A version's description: `manifest.json` beside its table, never changed once the version has its number.
@@ -31,6 +56,9 @@ pub struct Manifest {
     pub reason: String,
     /// The version this one replaces or was made from.
     pub parent: Option<VersionId>,
+    /// What this refresh changed; none for a first version, and where the live one could not be compared with.
+    #[serde(default)]
+    pub changed: Option<Changed>,
     /// The clusters that the table speaks of.
     pub taxonomy_hash: TaxonomyHash,
     /// [`Table::checksum`] in 16 hexadecimal digits.
@@ -50,13 +78,14 @@ pub struct Manifest {
 impl Manifest {
     /// Describes `table` as `version`.
     pub(super) fn of<B: AsRef<[u8]>>(table: &Table<B>, version: VersionId, provenance: Provenance) -> Self {
-        let Provenance { creator, reason, parent } = provenance;
+        let Provenance { creator, reason, parent, changed } = provenance;
         Self {
             version,
             created: Utc::now(),
             creator,
             reason,
             parent,
+            changed,
             taxonomy_hash: table.taxonomy().hash(),
             checksum: checksum(table),
             table_bytes: table.bytes().as_ref().len() as u64,

@@ -4,6 +4,7 @@
 //! ```text
 //! <store>/versions/<n>/table.segue, manifest.json, ...   immutable; n only grows
 //! <store>/versions/<n>/judgements/<seq>.json             one file a judgement; the last says whether it may go live
+//! <store>/versions/<n>/evaluations/<seq>.json            what somebody measured of it, and kept
 //! <store>/versions/<n>/explain.segue                     why each key's row is what it is, where that was kept
 //! <store>/channels/<name>/<seq>.json                     one file a move; the highest is where the channel points
 //! <store>/models/<n>/model.json, adapter.gguf           a tuned language model; n only grows
@@ -22,6 +23,7 @@ mod channel;
 mod draft;
 mod durable;
 mod error;
+mod evaluation;
 mod explain;
 mod gc;
 mod history;
@@ -43,9 +45,10 @@ use serde::{Deserialize, Serialize};
 pub use channel::{Action, Channel, MAX_NOTE, Move, Note, TaxonomyChange};
 pub use draft::Draft;
 pub use error::StoreError;
+pub use evaluation::Evaluation;
 pub use explain::{ExplainWriter, Explanation, Successor};
 pub use judgement::{Admit, Finding, Judgement, State};
-pub use manifest::{Manifest, Provenance};
+pub use manifest::{Changed, Manifest, Provenance};
 pub use mapping::Mapping;
 
 use error::failed;

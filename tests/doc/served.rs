@@ -15,7 +15,8 @@ fn store(dir: &std::path::Path) -> Result<segue::store::Store, Box<dyn std::erro
     let mut builder = TableBuilder::new(draft.table(), &taxonomy, shape, Default::default())?;
     builder.push(&[ClusterId(3), ClusterId(0)], &[candidate(25, 3), candidate(10, 1)])?;
     builder.finish(&Lineage::default(), &[])?;
-    let provenance = segue::store::Provenance { creator: "ada".into(), reason: "an example".into(), parent: None };
+    let (creator, reason) = ("ada".into(), "an example".into());
+    let provenance = segue::store::Provenance { creator, reason, ..Default::default() };
     let version = store.add(draft, provenance)?.version;
     let note = segue::store::Note { who: "ada".into(), why: "an example".into() };
     store.approve(version, &note)?;

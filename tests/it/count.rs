@@ -18,15 +18,15 @@ use segue::interactions::{Config, Error, KeyCounts, Log, Window};
 use segue::taxonomy::Taxonomy;
 
 /// Clusters 0 to `count` - 1.
-fn taxonomy(count: u32) -> Taxonomy {
+pub(crate) fn taxonomy(count: u32) -> Taxonomy {
     Taxonomy::new((0..count).map(|id| (ClusterId(id), format!("keyword {id}")))).unwrap()
 }
 
-fn config(path: &Path) -> Config {
+pub(crate) fn config(path: &Path) -> Config {
     Config { path: path.to_str().unwrap().to_owned(), ..Config::default() }
 }
 
-fn run<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap().block_on(future)
 }
 

@@ -3,13 +3,13 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue::evaluation::{
-    Answers, Churn, Collapse, Config, Coverage, Day, ExactMatch, Fallbacks, Input, Outcome, Recall, RecallTally,
-    Report, Severity, Verdict, judge, judge_first,
+    Answers, Churn, Collapse, Config, Coverage, Day, ExactMatch, Fallbacks, FirstAnswers, Input, Origin, Outcome,
+    Overlap, Recall, RecallTally, Report, Severity, Verdict, judge, judge_first,
 };
 use segue::ids::ClusterId;
-use segue::table::{BuildLimits, Shape};
+use segue::table::{BuildLimits, Candidate, Shape, Source};
 
-use crate::support::{build, retrieved, taxonomy, verified};
+use crate::support::{Rows, build, key, retrieved, taxonomy, verified};
 
 const CLUSTERS: u32 = 600;
 
@@ -251,4 +251,38 @@ fn churn_compares_first_predictions_by_cluster() {
     assert!((churn.share() - 2.0 / 3.0).abs() < 1e-12);
     assert_eq!(Churn::of(&live, &live), Some(Churn { keys: 3, changed: 0, gone: 0 }));
     assert_eq!(Churn::of(&table(0, &[(&[1], 2)]), &live), None);
+}
+
+#[test]
+fn overlap_compares_answers_of_models_and_counts_who_fell_back() {
+    let llm = |cluster| Candidate { source: Source::Llm, ..retrieved(cluster, 1) };
+    let of = |rows: Rows| {
+        let shape = Shape { k: 1, width: 4 };
+        verified(build(&taxonomy(1..=9), shape, &rows, &[], BuildLimits::default()))
+    };
+    let first =
+        of(vec![(vec![1], vec![llm(5)]), (vec![2], vec![llm(6)]), (vec![3], vec![llm(7)]), (vec![4], vec![llm(8)])]);
+    let second = of(vec![
+        (vec![1], vec![llm(5), llm(6)]),
+        (vec![2], vec![llm(9), llm(6)]),
+        (vec![3], vec![retrieved(7, 9)]),
+        (vec![5], vec![llm(1)]),
+    ]);
+    let overlap = Overlap::of(&first, &second);
+    assert_eq!(overlap, Overlap { keys: 2, identical: 1, only_first: 1, only_second: 1, fell_back: 1 });
+    assert_eq!(overlap.share().unwrap().value, 0.5);
+    // Without a model anywhere, first predictions are answers.
+    let counted = of(vec![(vec![1], vec![retrieved(5, 2)])]);
+    assert_eq!(Overlap::of(&counted, &first), Overlap { keys: 1, identical: 1, only_second: 3, ..Overlap::default() });
+    assert_eq!(Overlap::of(&of(Vec::new()), &first).share(), None);
+    let answers = FirstAnswers::of(&second, 1);
+    assert_eq!(
+        (answers.get(&key(&[1])), answers.get(&key(&[3])), answers.get(&key(&[9]))),
+        (Some(ClusterId(5)), None, None)
+    );
+    let mut origin = Origin::default();
+    for (context, answer, other) in [(vec![5], 5, 6), (vec![5], 6, 6), (vec![], 7, 6)] {
+        origin.take(&key(&context), ClusterId(answer), ClusterId(other));
+    }
+    assert_eq!(origin, Origin { keys: 3, context: 1, new: 1 });
 }

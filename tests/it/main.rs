@@ -22,6 +22,8 @@ mod inference;
 mod lookup;
 #[cfg(feature = "refresher")]
 mod process;
+#[cfg(feature = "refresher")]
+mod replay;
 mod serve;
 #[cfg(feature = "refresher")]
 mod simulate;

@@ -5,6 +5,7 @@ mod count;
 mod counts_files;
 mod cycle;
 mod disk;
+mod evaluate;
 mod experiments;
 mod harness;
 mod inference;

@@ -12,18 +12,18 @@ use crate::interactions::{Log, Users, Window};
 use crate::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Progress};
-use crate::store::{Draft, Finding, Judgement, Manifest, Mapping, State};
+use crate::store::{Changed, Draft, Finding, Judgement, Manifest, Mapping, State};
 use crate::table::Table;
 
 /// Measures the draft, with the answers where a language model was asked, judges it, and puts the judgement beside its
-/// table.
+/// table. Tells what changed against the live version, too.
 pub(in crate::refresh) async fn judge(
     cycle: &Cycle<'_>,
     input: &Input,
     draft: &Draft,
     answered: Option<&Answered>,
     progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Verdict, RefreshError> {
+) -> Result<(Verdict, Option<Changed>), RefreshError> {
     let mut tell = |done, message| progress(Progress { step: "judge", done, total: 2, message });
     let config = &cycle.settings.evaluation;
     tell(0, "beside the live version".into());
@@ -46,7 +46,13 @@ pub(in crate::refresh) async fn judge(
     draft.judge(&judgement(cycle, &report, &verdict))?;
     let said = verdict.reasons();
     tell(2, if said.is_empty() { "no gate objects".into() } else { said });
-    Ok(verdict)
+    let changed = report.churn.zip(live).map(|(Churn { keys, changed, gone }, live)| Changed {
+        against: live.version,
+        keys,
+        changed,
+        gone,
+    });
+    Ok((verdict, changed))
 }
 
 fn live(cycle: &Cycle<'_>) -> Result<Option<Manifest>, RefreshError> {
@@ -62,7 +68,6 @@ fn beside_live(cycle: &Cycle<'_>, live: Option<&Manifest>, draft: &Draft) -> Res
     let coverage = Some(Coverage { keys, live_keys, ..Coverage::default() });
     // Keys of another taxonomy are other keys.
     let comparable = live.filter(|live| live.taxonomy_hash == candidate.taxonomy().hash());
-    let comparable = comparable.filter(|_| cycle.settings.evaluation.churn.severity.is_on());
     let churn = comparable.and_then(|live| match cycle.store.load(live.version) {
         Ok(table) => Churn::of(&table, &candidate),
         // What is damaged is best replaced.

@@ -5,7 +5,7 @@ use crate::evaluation::Verdict;
 use crate::ids::VersionId;
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Outcome, Progress};
-use crate::store::{Draft, Provenance, TaxonomyChange};
+use crate::store::{Changed, Draft, Provenance, TaxonomyChange};
 
 /// The live version, where a table from this input would say nothing new. Refuses another taxonomy now rather than
 /// after all the counting.
@@ -27,13 +27,15 @@ pub(in crate::refresh) fn publish(
     cycle: &Cycle<'_>,
     draft: Draft,
     verdict: &Verdict,
+    changed: Option<Changed>,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Outcome, RefreshError> {
     let request = cycle.request;
     let mut tell = |done, message| progress(Progress { step: "publish", done, total: 2, message });
     tell(0, "verifying the table".into());
     let parent = cycle.store.channel(&request.channel)?.map(|channel| channel.version);
-    let provenance = Provenance { creator: request.note.who.clone(), reason: request.note.why.clone(), parent };
+    let (creator, reason) = (request.note.who.clone(), request.note.why.clone());
+    let provenance = Provenance { creator, reason, parent, changed };
     let version = cycle.store.add(draft, provenance)?.version;
     if verdict.holds() {
         tell(2, format!("{version} is held: {}", verdict.reasons()));

@@ -20,13 +20,7 @@ impl Store {
     /// first, the latest k distinct clusters of the history or, where nobody was seen to have met those, fewer. `None`
     /// where no key is left: such a history is answered from popular.
     pub fn explain(&self, version: VersionId, history: &[ClusterId]) -> Result<Option<Explanation>, StoreError> {
-        // A version that is not there has nothing beside it.
-        self.manifest(version)?;
-        let path = self.version_dir(version).join(FILE);
-        let Some(file) = if_present(open_file(&path))? else {
-            return Err(StoreError::NoExplanations { version });
-        };
-        let reader = Reader::open(file, path)?;
+        let reader = self.explanations_of(version)?;
         let latest = latest(history, reader.k);
         for start in 0..latest.len() {
             if let Some(found) = reader.find(&latest[start..])? {
@@ -34,6 +28,27 @@ impl Store {
             }
         }
         Ok(None)
+    }
+
+    /// Every explanation of a version, the longest keys first, then by cluster ids; a block is in memory at a time.
+    pub fn explanations(
+        &self,
+        version: VersionId,
+    ) -> Result<impl Iterator<Item = Result<Explanation, StoreError>>, StoreError> {
+        let reader = self.explanations_of(version)?;
+        let blocks = (0..reader.index.len()).map(move |at| reader.block(reader.index[at]));
+        Ok(blocks.flat_map(|block| match block {
+            Ok(explanations) => explanations.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) => vec![Err(error)],
+        }))
+    }
+
+    fn explanations_of(&self, version: VersionId) -> Result<Reader, StoreError> {
+        // A version that is not there has nothing beside it.
+        self.manifest(version)?;
+        let path = self.version_dir(version).join(FILE);
+        let file = if_present(open_file(&path))?.ok_or(StoreError::NoExplanations { version })?;
+        Reader::open(file, path)
     }
 }
 
@@ -91,6 +106,10 @@ impl Reader {
     fn find(&self, key: &[ClusterId]) -> Result<Option<Explanation>, StoreError> {
         let after = self.index.partition_point(|entry| order(&entry.first()) <= order(key));
         let Some(entry) = after.checked_sub(1).map(|at| self.index[at]) else { return Ok(None) };
+        Ok(self.block(entry)?.into_iter().find(|explanation| explanation.key == key))
+    }
+
+    fn block(&self, entry: Entry) -> Result<Vec<Explanation>, StoreError> {
         let fits = entry.offset.checked_add(u64::from(entry.len)).is_some_and(|end| end <= self.end);
         if !fits || entry.len as usize > MAX_BLOCK {
             return Err(self.damaged("a block does not fit"));
@@ -102,13 +121,8 @@ impl Reader {
         let mut lines = Vec::new();
         let unpacked = ZlibDecoder::new(block.as_slice()).take(MAX_BLOCK as u64).read_to_end(&mut lines);
         unpacked.map_err(failed("unpacking a block of", &self.path))?;
-        for explanation in serde_json::Deserializer::from_slice(&lines).into_iter::<Explanation>() {
-            let explanation = explanation.map_err(|error| self.damaged(&error.to_string()))?;
-            if explanation.key == key {
-                return Ok(Some(explanation));
-            }
-        }
-        Ok(None)
+        let explanations = serde_json::Deserializer::from_slice(&lines).into_iter::<Explanation>();
+        explanations.map(|explanation| explanation.map_err(|error| self.damaged(&error.to_string()))).collect()
     }
 
     fn read(&self, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {

@@ -127,7 +127,7 @@ fn draft(store: &Store, next: u32, taxonomy: &Taxonomy) -> Draft {
 }
 
 fn add_draft(store: &Store, draft: Draft) -> VersionId {
-    let provenance = Provenance { creator: "test".into(), reason: "25 follows".into(), parent: None };
+    let provenance = Provenance { creator: "test".into(), reason: "25 follows".into(), parent: None, changed: None };
     store.add(draft, provenance).unwrap().version
 }
 

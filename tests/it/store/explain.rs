@@ -102,6 +102,8 @@ fn damage_anywhere_is_an_error_or_changes_nothing() {
     let store = open(dir.path());
     let explanations: Vec<_> = (0..40).map(|id| explanation(&[id], &"prompt ".repeat(700))).collect();
     let version = add_explained(&store, explanations.clone());
+    let all: Result<Vec<_>, _> = store.explanations(version).unwrap().collect();
+    assert_eq!(all.unwrap(), explanations, "block after block, in order");
     let path: PathBuf = store.table_path(version).with_file_name("explain.segue");
     let sound = std::fs::read(&path).unwrap();
     let mut refused = 0;

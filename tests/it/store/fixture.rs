@@ -41,7 +41,8 @@ pub(crate) fn try_add(store: &Store, marker: u32) -> Result<VersionId, StoreErro
     let mut draft = store.draft()?;
     build(draft.table(), "c", marker);
     draft.judge(&passed())?;
-    let provenance = Provenance { creator: "tester".into(), reason: format!("marker {marker}"), parent: None };
+    let provenance =
+        Provenance { creator: "tester".into(), reason: format!("marker {marker}"), parent: None, changed: None };
     Ok(store.add(draft, provenance)?.version)
 }
 

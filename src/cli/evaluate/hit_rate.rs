@@ -1,0 +1,181 @@
+//! `segue evaluate hit-rate` (Figure 3a).
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::over::{Opened, Over, window};
+use super::told::{Row, Told, estimate, numbers, percent, row};
+use super::versions::Named;
+use crate::chart::{Chart, Kind, Series, Value};
+use crate::cli::refresh::Shown;
+use crate::config::Config;
+use crate::evaluation::Estimate;
+use crate::refresh::Progress;
+use crate::replay::{self, HitRate, Level, Rates, Scores, Settings, Step};
+use crate::store::Store;
+
+/// Arguments of `segue evaluate hit-rate`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    pub(super) over: Over,
+    /// What is compared: retrieved:STEP or popular:STEP (counted anew every STEP), retrieved:held or popular:held
+    /// (counted once), random, version:3 or version:3+5 of the store, channel:NAME
+    #[arg(long, value_delimiter = ',', default_value = "retrieved:2d,retrieved:held,popular:2d,random")]
+    pub(super) versions: Vec<Named>,
+    /// What tables are counted from: month (the calendar month before), or days like 30d [default: refresh.window]
+    #[arg(long, value_name = "STEP")]
+    pub(super) window: Option<Step>,
+    /// Predictions of an answer that may come true
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub(super) limit: u64,
+    /// How long they may take to
+    #[arg(long, default_value = "7d", value_parser = humantime::parse_duration)]
+    pub(super) horizon: Duration,
+    /// Count and ask everyone, each about what comes later than all that is counted, instead of holding users out
+    #[arg(long)]
+    pub(super) everyone: bool,
+    /// Times that users are drawn anew for an interval
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    pub(super) resamples: u64,
+}
+
+impl Args {
+    /// Everyone counted and asked; the rest as by default.
+    pub(super) fn everyone(over: Over, versions: Vec<Named>, window: Step, resamples: u64) -> Self {
+        let horizon = Duration::from_secs(7 * 24 * 60 * 60);
+        Self { over, versions, window: Some(window), limit: 5, horizon, everyone: true, resamples }
+    }
+}
+
+pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<Told> {
+    let result = crate::cli::runtime()?.block_on(measure(config, args))?;
+    Ok(told(&result, args.over.by))
+}
+
+pub(super) async fn measure(config: &Config, args: &Args) -> anyhow::Result<HitRate> {
+    let window = window(args.window, config);
+    let store = || Ok(Store::open(&config.store)?);
+    let compared = args.versions.iter().map(|named| named.open(store)).collect::<anyhow::Result<Vec<_>>>()?;
+    let Opened { log, taxonomy, from, to } = args.over.open(config, Some(window)).await?;
+    let settings = Settings {
+        from,
+        to,
+        step: args.over.by,
+        window,
+        table: config.table.clone(),
+        n: args.limit as usize,
+        horizon: TimeDelta::from_std(args.horizon).unwrap_or(TimeDelta::MAX / 4),
+        held_out: (!args.everyone).then(|| config.evaluation.held_out.clone()),
+        resamples: args.resamples as usize,
+    };
+    let mut shown = Shown::new();
+    let mut show = |done, total, message| shown.show(&Progress { step: "replay", done, total, message });
+    let result = replay::hit_rate(&log, &taxonomy, &settings, &compared, &mut show).await?;
+    shown.bar.finish_and_clear();
+    Ok(result)
+}
+
+pub(super) fn told(result: &HitRate, step: Step) -> Told {
+    let names: Vec<String> = result.periods.iter().map(|period| period.name(step)).collect();
+    Told {
+        kind: "hit-rate",
+        tables: vec![overall(result), by_period(result, &names), by_level(result), differences(result)],
+        csv: csv(result, &names),
+        pictures: vec![
+            ("", chart(result, &names, step, 1, |scores| scores.served_1)),
+            ("-n", chart(result, &names, step, result.n, |scores| scores.served_n)),
+        ],
+        result: serde_json::to_value(result).unwrap_or_default(),
+    }
+}
+
+fn overall(result: &HitRate) -> Vec<Row> {
+    let n = result.n;
+    let header =
+        ["version", "users", "positions", "table@1", &format!("table@{n}"), "served@1", &format!("served@{n}")];
+    let line = |Rates { name, overall: of, .. }: &Rates| {
+        let counts = [name.clone(), of.users.to_string(), of.positions.to_string()];
+        let rates = [of.table_1, of.table_n, Some(of.served_1), Some(of.served_n)].map(estimate);
+        counts.into_iter().chain(rates).collect()
+    };
+    [row(header)].into_iter().chain(result.versions.iter().map(line)).collect()
+}
+
+fn by_period(result: &HitRate, names: &[String]) -> Vec<Row> {
+    let header = |of: &Rates| format!("{} @1, @{}", of.name, result.n);
+    let header = ["period".to_owned(), "positions".to_owned()].into_iter().chain(result.versions.iter().map(header));
+    let line = |(at, name): (usize, &String)| {
+        let scores = result.versions.iter().map(|version| version.periods[at].as_ref());
+        let positions = scores.clone().flatten().next().map_or(0, |scores| scores.positions);
+        let rates = |scores: Option<&Scores>| match scores {
+            Some(scores) => format!("{}, {}", percent(scores.served_1.value), percent(scores.served_n.value)),
+            None => "-".to_owned(),
+        };
+        [name.clone(), positions.to_string()].into_iter().chain(scores.map(rates)).collect()
+    };
+    [header.collect()].into_iter().chain(names.iter().enumerate().map(line)).collect()
+}
+
+fn by_level(result: &HitRate) -> Vec<Row> {
+    let header = ["version", "longest key found", "positions", "served@1", &format!("served@{}", result.n)];
+    let line = |version: &Rates, (level, of): (usize, &Level)| {
+        let share = |hits: u64| Estimate::share(hits, of.positions).map_or("-".into(), |share| percent(share.value));
+        let name = if level == 0 { "none: popular".to_owned() } else { level.to_string() };
+        vec![version.name.clone(), name, of.positions.to_string(), share(of.hits_1), share(of.hits_n)]
+    };
+    let lines = result
+        .versions
+        .iter()
+        .flat_map(|version| version.levels.iter().enumerate().rev().map(move |level| line(version, level)));
+    [row(header)].into_iter().chain(lines).collect()
+}
+
+fn differences(result: &HitRate) -> Vec<Row> {
+    let header = ["served hit rate of", "less that of", "@1", &format!("@{}", result.n)];
+    let lines = result.differences.iter().map(|of| {
+        vec![of.version.clone(), of.against.clone(), estimate(Some(of.served_1)), estimate(Some(of.served_n))]
+    });
+    [row(header)].into_iter().chain(lines).collect()
+}
+
+fn csv(result: &HitRate, names: &[String]) -> Vec<Row> {
+    let header = row(["version", "period", "users", "positions", "figure", "n", "value", "low", "high"]);
+    let lines = |version: &Rates| {
+        let periods = names.iter().map(String::as_str).zip(version.periods.iter().map(Option::as_ref));
+        let scored = [("all", Some(&version.overall))].into_iter().chain(periods);
+        let lines = scored.filter_map(|(period, scores)| Some((period, scores?))).flat_map(|(period, scores)| {
+            let figures = [
+                ("table", 1, scores.table_1),
+                ("table", result.n, scores.table_n),
+                ("served", 1, Some(scores.served_1)),
+                ("served", result.n, Some(scores.served_n)),
+            ];
+            figures.into_iter().filter(|(.., estimate)| estimate.is_some()).map(move |(figure, n, estimate)| {
+                let counts = [period.to_owned(), scores.users.to_string(), scores.positions.to_string()];
+                let figure = [figure.to_owned(), n.to_string()];
+                counts.into_iter().chain(figure).chain(numbers(estimate)).collect::<Row>()
+            })
+        });
+        lines.map(|line| [vec![version.name.clone()], line].concat()).collect::<Vec<_>>()
+    };
+    [header].into_iter().chain(result.versions.iter().flat_map(lines)).collect()
+}
+
+fn chart(result: &HitRate, names: &[String], step: Step, n: usize, rate: fn(&Scores) -> Estimate) -> Chart {
+    let value = |scores: &Option<Scores>| {
+        let Estimate { value, low, high } = rate(scores.as_ref()?);
+        Some(Value::within(100.0 * value, 100.0 * low, 100.0 * high))
+    };
+    let series =
+        |version: &Rates| Series { name: version.name.clone(), values: version.periods.iter().map(value).collect() };
+    Chart {
+        title: format!("Hit rate@{n} of what is served, by {step}, with 95 % intervals over users"),
+        x: step.to_string(),
+        y: format!("hit rate@{n} (%)"),
+        names: names.to_vec(),
+        series: result.versions.iter().map(series).collect(),
+        kind: Kind::Lines,
+    }
+}

@@ -1,0 +1,123 @@
+//! One result, told in every way: tables, JSON, CSV, pictures, and kept beside a version.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use crate::chart::{Chart, Theme};
+use crate::cli::{Common, output, who};
+use crate::config::Config;
+use crate::evaluation::Estimate;
+use crate::ids::VersionId;
+use crate::store::Store;
+
+/// Where a result goes beside the terminal.
+#[derive(Debug, clap::Args)]
+pub(super) struct Outputs {
+    /// Write the figures as CSV
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Draw them, as FILE.svg or FILE.png; further pictures get the same name with an ending
+    #[arg(long, value_name = "FILE")]
+    picture: Option<PathBuf>,
+    /// Draw a PNG for dark pages (an SVG follows its reader)
+    #[arg(long)]
+    dark: bool,
+    /// Keep the result in the store, beside this version
+    #[arg(long, value_name = "VERSION")]
+    keep: Option<VersionId>,
+}
+
+/// A row of cells.
+pub(super) type Row = Vec<String>;
+
+/// A result.
+pub(super) struct Told {
+    /// What was measured, as the command is called.
+    pub(super) kind: &'static str,
+    /// For people: tables, their first rows the headers.
+    pub(super) tables: Vec<Vec<Row>>,
+    /// For programs: one table with a header.
+    pub(super) csv: Vec<Row>,
+    /// The pictures, each with the ending of its name.
+    pub(super) pictures: Vec<(&'static str, Chart)>,
+    /// All figures.
+    pub(super) result: serde_json::Value,
+}
+
+impl Outputs {
+    pub(super) fn deliver(&self, common: &Common, config: &Config, told: &Told) -> anyhow::Result<()> {
+        if common.json {
+            output::json(&told.result)?;
+        } else {
+            for (nth, table) in told.tables.iter().enumerate() {
+                if nth > 0 {
+                    output::line("")?;
+                }
+                output::columns(table)?;
+            }
+        }
+        if let Some(path) = &self.csv {
+            told.write_csv(path)?;
+        }
+        if let Some(path) = &self.picture {
+            told.draw(path, if self.dark { Theme::Dark } else { Theme::Light })?;
+        }
+        if let Some(version) = self.keep {
+            let kept = Store::open(&config.store)?.keep_evaluation(version, told.kind, &who(), &told.result)?;
+            output::note(format_args!("kept beside {version} as evaluation {}", kept.seq));
+        }
+        Ok(())
+    }
+}
+
+impl Told {
+    fn write_csv(&self, path: &Path) -> anyhow::Result<()> {
+        let writing = || format!("writing {}", path.display());
+        let mut writer = csv::Writer::from_path(path).with_context(writing)?;
+        self.csv.iter().try_for_each(|row| writer.write_record(row)).with_context(writing)?;
+        writer.flush().with_context(writing)
+    }
+
+    /// Writes every picture; returns their files' names.
+    pub(super) fn draw(&self, path: &Path, theme: Theme) -> anyhow::Result<Vec<PathBuf>> {
+        let (Some(stem), Some(form)) = (path.file_stem(), path.extension().and_then(|form| form.to_str())) else {
+            bail!("{} names no picture: write FILE.svg or FILE.png", path.display());
+        };
+        let mut written = Vec::new();
+        for (ending, chart) in &self.pictures {
+            let path = path.with_file_name(format!("{}{ending}.{form}", stem.to_string_lossy()));
+            let bytes = match form {
+                "svg" => chart.svg().into_bytes(),
+                "png" => chart.png(theme)?,
+                other => bail!("{} is a picture of the unknown form `{other}`: svg and png are drawn", path.display()),
+            };
+            std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
+            written.push(path);
+        }
+        Ok(written)
+    }
+}
+
+/// Cells of texts.
+pub(super) fn row<const N: usize>(cells: [&str; N]) -> Row {
+    cells.map(str::to_owned).to_vec()
+}
+
+/// In percent, without its interval.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.1} %", 100.0 * share)
+}
+
+/// In percent, with its interval; a dash where there is none.
+pub(super) fn estimate(estimate: Option<Estimate>) -> String {
+    let told = |Estimate { value, low, high }: Estimate| {
+        format!("{:.1} % [{:.1}, {:.1}]", 100.0 * value, 100.0 * low, 100.0 * high)
+    };
+    estimate.map_or("-".into(), told)
+}
+
+/// The three numbers as CSV has them; empty where there is none.
+pub(super) fn numbers(estimate: Option<Estimate>) -> [String; 3] {
+    estimate.map_or([const { String::new() }; 3], |of| [of.value, of.low, of.high].map(|number| number.to_string()))
+}

@@ -1,0 +1,123 @@
+//! Versions through time: which table answers from when on.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use super::error::ReplayError;
+use super::step::{Period, Step, periods};
+use crate::interactions::Window;
+use crate::table::Table;
+
+/// A version with the name that the report calls it by.
+#[derive(Debug)]
+pub struct Compared<B> {
+    /// Its name.
+    pub name: String,
+    /// What it is.
+    pub version: Version<B>,
+}
+
+/// What is compared.
+#[derive(Debug)]
+pub enum Version<B> {
+    /// A table counted from the window before, again and again or once.
+    Counted {
+        /// When it is counted.
+        refresh: Refresh,
+        /// Whether it has rows; without, it answers with what is popular and new to the user.
+        rows: bool,
+    },
+    /// Clusters drawn at random among those that are new to the user: its expectation.
+    Random,
+    /// Tables of a store, each from where its window ends on, the newest such one answering.
+    Stored(Vec<Stored<B>>),
+}
+
+/// When a table is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refresh {
+    /// At the start, and a step after each time.
+    Every(Step),
+    /// At the start, and held fixed.
+    Once,
+}
+
+/// A table of a store.
+#[derive(Debug)]
+pub struct Stored<B> {
+    /// Its version, as people see it.
+    pub name: String,
+    /// The table; its lineage says what it knows.
+    pub table: Arc<Table<B>>,
+}
+
+// Derived, it would ask the same of `B`.
+impl<B> Clone for Stored<B> {
+    fn clone(&self) -> Self {
+        Self { name: self.name.clone(), table: Arc::clone(&self.table) }
+    }
+}
+
+/// What answers during one period.
+pub(super) enum Answering<B> {
+    Counted { window: Window, rows: bool },
+    Random,
+    Stored(Stored<B>),
+}
+
+impl<B> Version<B> {
+    /// Which table answers when in `[from, to)`.
+    pub(super) fn stretches(
+        &self,
+        from: DateTime<Utc>,
+        to: DateTime<Utc>,
+        window: Step,
+    ) -> Result<Vec<(Period, Answering<B>)>, ReplayError>
+    where
+        B: AsRef<[u8]>,
+    {
+        let whole = Period { from, to };
+        match self {
+            Self::Random => Ok(vec![(whole, Answering::Random)]),
+            Self::Counted { refresh, rows } => {
+                let stretches = match refresh {
+                    Refresh::Every(step) => periods(from, to, *step)?,
+                    Refresh::Once => vec![whole],
+                };
+                let before = |at| Window { from: Some(window.before(at)), to: Some(at) };
+                let counted = |stretch: Period| Answering::Counted { window: before(stretch.from), rows: *rows };
+                Ok(stretches.into_iter().map(|stretch| (stretch, counted(stretch))).collect())
+            }
+            Self::Stored(tables) => stored(tables, whole),
+        }
+    }
+}
+
+/// Each table from its window's end to the next one's; the first one must have ended by the start.
+fn stored<B: AsRef<[u8]>>(tables: &[Stored<B>], whole: Period) -> Result<Vec<(Period, Answering<B>)>, ReplayError> {
+    let ended = |stored: &Stored<B>| {
+        let unknown = || ReplayError::UnknownWindow { version: stored.name.clone() };
+        Ok((stored.table.lineage().window_to.ok_or_else(unknown)?, stored.clone()))
+    };
+    let mut tables = tables.iter().map(ended).collect::<Result<Vec<_>, ReplayError>>()?;
+    tables.sort_by_key(|&(to, _)| to);
+    let mut stretches = Vec::new();
+    let mut next = whole.to;
+    while let Some((ended, stored)) = tables.pop() {
+        let stretch = Period { from: ended.max(whole.from), to: next };
+        if stretch.from < stretch.to {
+            next = stretch.from;
+            stretches.push((stretch, Answering::Stored(stored.clone())));
+        }
+        if next == whole.from {
+            break;
+        }
+        if tables.is_empty() {
+            let (counted_to, asked) = (ended.to_rfc3339(), whole.from.to_rfc3339());
+            return Err(ReplayError::LookAhead { version: stored.name, counted_to, asked });
+        }
+    }
+    stretches.reverse();
+    Ok(stretches)
+}

@@ -1,0 +1,99 @@
+//! `segue evaluate` on a simulated log: every command, in every form, and what is kept.
+
+use serde_json::json;
+
+use super::harness::World;
+
+/// Twenty days, a version after the fifth and one after the tenth.
+fn world() -> World {
+    let world = World::simulated(20);
+    for to in ["2026-01-06", "2026-01-11"] {
+        let told = world.json(&["refresh", "--to", to]);
+        assert_eq!(told["outcome"], "published", "{told}");
+    }
+    world
+}
+
+#[test]
+fn versions_are_replayed_told_drawn_and_kept() {
+    let world = world();
+    let versions = "retrieved:2d,retrieved:held,popular:2d,random,version:2,channel:main";
+    let fixed = [
+        "evaluate",
+        "hit-rate",
+        "--from",
+        "2026-01-11",
+        "--to",
+        "2026-01-17",
+        "--by",
+        "2d",
+        "--everyone",
+        "--resamples",
+        "20",
+    ];
+    let asked = [&fixed[..], &["--versions", versions, "--window", "5d", "--keep", "v2"]].concat();
+    let told = world.json(&[&asked[..], &["--csv", "rates.csv", "--picture", "rates.svg"]].concat());
+    assert_eq!((told["periods"].as_array().unwrap().len(), told["versions"].as_array().unwrap().len()), (3, 6));
+    let overall = |at: usize| &told["versions"][at]["overall"];
+    assert_eq!(overall(4), overall(5), "from its own window on, the channel's newest version answers");
+    assert!(overall(0)["positions"].as_u64().unwrap() > 0, "{told}");
+    assert_eq!((&overall(3)["table_1"], overall(0)["table_1"].is_null()), (&json!(null), false));
+    assert_eq!(told["differences"].as_array().unwrap().len(), 5);
+    let csv = world.read("rates.csv");
+    assert!(csv.starts_with("version,period,users,positions,figure,n,value,low,high\nretrieved:2d,all,"), "{csv}");
+    assert!(world.read("rates.svg").contains("hit rate@1 (%)") && world.read("rates-n.svg").contains("hit rate@5"));
+    let kept = &world.json(&["versions", "show", "v2"])["evaluations"];
+    assert_eq!((&kept[0]["seq"], &kept[0]["kind"], &kept[0]["result"]), (&json!(1), &json!("hit-rate"), &told));
+
+    let text = world.text(&[&fixed[..], &["--versions", "version:2"]].concat());
+    assert!(text.contains("served@5") && text.contains("version:2"), "{text}");
+    let shown = world.text(&["versions", "show", "v2"]);
+    assert!(shown.contains("evaluated") && shown.contains("hit-rate, "), "{shown}");
+}
+
+#[test]
+fn what_cannot_be_evaluated_is_named() {
+    let world = world();
+    let ask = |args: &[&str]| world.run(&[&["evaluate", "hit-rate", "--everyone", "--resamples", "0"], args].concat());
+    ask(&["--versions", "version:2", "--from", "2026-01-07"]).refused(&["v2 holds what happened up to 2026-01-11"]);
+    ask(&["--versions", "version:9"]).refused(&["v9"]);
+    ask(&["--versions", "channel:nowhere"]).refused(&["there is no channel `nowhere`"]);
+    ask(&["--from", "2027-01-01"]).refused(&["2027"]);
+    ask(&["--limit", "9", "--from", "2026-01-11", "--versions", "version:2"]).refused(&["hit rate@9", "at most 8"]);
+    let wrong = ask(&["--versions", "fresh"]);
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("retrieved:STEP"), "{wrong:?}");
+    let stability = ["evaluate", "stability", "--by", "week", "--deals", "0", "--picture", "drift.bmp"];
+    let refused = world.run(&stability);
+    assert!(refused.code == Some(1) && refused.stderr.contains("unknown form `bmp`"), "{refused:?}");
+}
+
+#[test]
+fn versions_overlap_and_a_refresh_says_what_it_changed() {
+    let world = world();
+    let told = world.json(&["evaluate", "overlap", "v1", "v2", "--repeat", "v1", "--picture", "overlap.png"]);
+    let (keys, identical) = (&told["overlap"]["keys"], &told["overlap"]["identical"]);
+    assert!(keys.as_u64().unwrap() > 10 && identical.as_u64().unwrap() < keys.as_u64().unwrap(), "{told}");
+    assert_eq!((&told["repeats"][0]["identical"]["value"], &told["noise"]), (&json!(1.0), &json!(0.0)));
+    assert_eq!((&told["net"], &told["origin"]), (&told["change"], &json!(null)), "no model was asked");
+    assert!(std::fs::read(world.file("overlap.png")).unwrap().starts_with(b"\x89PNG"));
+    let manifest = world.json(&["versions", "show", "v2"]);
+    let changed = &manifest["changed"];
+    let differ = keys.as_u64().unwrap() - identical.as_u64().unwrap();
+    assert_eq!((&changed["against"], &changed["changed"]), (&json!(1), &json!(differ)));
+    assert_eq!(changed["gone"], told["overlap"]["only_first"]);
+    assert_eq!(world.json(&["versions", "show", "v1"])["changed"], json!(null));
+}
+
+#[test]
+fn the_page_of_evidence_says_what_holds() {
+    let world = World::simulated(20);
+    let args = ["evaluate", "evidence", "--out", "docs", "--name", "a simulated log", "--from", "2026-01-06"];
+    let claims = world.json(&[&args[..], &["--resamples", "20", "--deals", "2"]].concat());
+    assert!(claims.as_array().unwrap().len() >= 8, "{claims}");
+    let page = world.read("docs/evidence.md");
+    assert!(page.starts_with("# Evidence: a simulated log") && page.contains("**not measured here**"), "{page}");
+    for picture in page.split("](").skip(1).map(|rest| rest.split_once(')').unwrap().0) {
+        assert!(world.read(&format!("docs/{picture}")).starts_with("<svg"), "{picture}");
+    }
+    assert!(!page.contains("{{") && !page.contains("NaN"), "{page}");
+}
