@@ -85,7 +85,10 @@ fn row(what: String, at: &Difference, so_far: &Difference) -> Vec<String> {
         (Some(percent), _) => format!("{percent:+.3} %"),
         (None, problem) => problem.map_or("-".into(), |problem| problem.to_string()),
     };
-    let p_value = at.p_value.map_or("-".into(), |p| format!("{p:.4}"));
+    let p_value = match at.p_value {
+        Some(p) if p < 0.000_05 => "<0.0001".to_owned(),
+        p => p.map_or("-".into(), |p| format!("{p:.4}")),
+    };
     vec![what, difference, ends(at.interval), p_value, ends(so_far.always_valid)]
 }
 
