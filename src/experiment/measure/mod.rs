@@ -1,7 +1,7 @@
 //! An experiment, measured: its exposure log joined with an outcome log, and what its arms come to (section 3.2).
 //!
-//! A unit is in from its first exposure on; what it did before is not the arm's doing. A unit that was in two arms, because
-//! weights or the salt changed, is in none. Days are UTC.
+//! A unit is in from its first exposure on; what it did before is not the arm's doing. A unit that was in two arms,
+//! because weights or the salt changed, is in none. Days are UTC.
 
 mod config;
 mod error;
