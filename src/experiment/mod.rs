@@ -1,8 +1,8 @@
 //! Live experiments (section 3.2): which arm a unit is in, and what an arm is worth.
 //!
-//! An experiment takes over one channel: a lookup on it that names a unit is answered from the channel of the unit's arm.
-//! Arms are channels, so each swaps its tables on its own. Assignment and [`analyze`] are pure: no I/O, no clock, no
-//! state.
+//! An experiment takes over one channel: a lookup on it that names a unit is answered from the channel of the unit's
+//! arm. Arms are channels, so each swaps its tables on its own. Assignment and [`analyze`] are pure: no I/O, no clock,
+//! no state.
 
 pub mod analyze;
 mod assign;

@@ -56,8 +56,8 @@ impl Events {
         Ok(Self { context: limits.session(config)?, limits, max_bad_share: config.max_bad_share })
     }
 
-    /// Adds the good rows of a log as table `name(unit, ts, texts ..., v0, v1, ..., copies)`; `unit` is text, and `copies`
-    /// counts the log's rows that the table's row stands for. Fails where too many rows are bad.
+    /// Adds the good rows of a log as table `name(unit, ts, texts ..., v0, v1, ..., copies)`; `unit` is text, and
+    /// `copies` counts the log's rows that the table's row stands for. Fails where too many rows are bad.
     pub(crate) async fn add(&self, name: &str, log: &EventLog<'_>) -> Result<Report, Error> {
         let failed = |e| self.limits.error("opening a log", e);
         let path = log.path.to_owned();

@@ -51,7 +51,8 @@ struct Analyze {
     /// Write every figure, overall and by day, as CSV
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Draw each metric's differences by day, as FILE.svg or FILE.png; of several, each gets its metric's name as an ending
+    /// Draw each metric's differences by day, as FILE.svg or FILE.png; of several, each gets its metric's name as an
+    /// ending
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
     /// Draw a PNG for dark pages (an SVG follows its reader)

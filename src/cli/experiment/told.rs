@@ -41,8 +41,8 @@ pub(super) fn mismatch(report: &Report) -> String {
     let arms = report.arms.iter().zip(&ratio.units).zip(&ratio.expected);
     let arms = arms.map(|((arm, units), expected)| format!("{arm} has {units} units, {expected:.1} expected"));
     format!(
-        "\nSAMPLE RATIO MISMATCH (p = {:.2e}): {}.\nUnits are lost or added on their way, so that the arms do not compare like \
-         with like. NOTHING IS READ. Look for an arm whose channel has no table, exposures that were dropped \
+        "\nSAMPLE RATIO MISMATCH (p = {:.2e}): {}.\nUnits are lost or added on their way, so that the arms do not \
+         compare like with like. NOTHING IS READ. Look for an arm whose channel has no table, exposures that were dropped \
          (segue_exposures_dropped_total), weights or a salt that changed while it ran, a log that is not complete.",
         ratio.p_value,
         arms.collect::<Vec<_>>().join("; ")
@@ -85,7 +85,10 @@ fn row(what: String, at: &Difference, so_far: &Difference) -> Vec<String> {
         (Some(percent), _) => format!("{percent:+.3} %"),
         (None, problem) => problem.map_or("-".into(), |problem| problem.to_string()),
     };
-    let p_value = at.p_value.map_or("-".into(), |p| format!("{p:.4}"));
+    let p_value = match at.p_value {
+        Some(p) if p < 0.000_05 => "<0.0001".to_owned(),
+        p => p.map_or("-".into(), |p| format!("{p:.4}")),
+    };
     vec![what, difference, ends(at.interval), p_value, ends(so_far.always_valid)]
 }
 

@@ -2,8 +2,8 @@
 //!
 //! An arm's metric is R = (sum of values) / (sum of denominators). To first order it moves with each unit i by
 //! `(value_i - R per_i) / mean(per)` over the number of units; the relative difference `R_t / R_c - 1` moves with both
-//! arms' metrics by their derivatives. The variance of the sum of those terms is that of the difference. Terms belong to
-//! units, so rows of one unit may depend on each other as they like.
+//! arms' metrics by their derivatives. The variance of the sum of those terms is that of the difference. Terms belong
+//! to units, so rows of one unit may depend on each other as they like.
 
 use super::distribution::{ALPHA, Z, two_sided};
 use super::moments::{Moments, VALUES, quotient};
@@ -76,8 +76,8 @@ pub fn compare(control: &Moments, treatment: &Moments) -> Result<Effect, Unreada
 }
 
 /// Compares the arms after taking away what the time before the experiment explains (CUPED): the metric's own value in
-/// that time is the covariate, with one slope for both arms, the one that leaves the least variance. `None` where the time
-/// before explains nothing: there is none, or units did not differ in it.
+/// that time is the covariate, with one slope for both arms, the one that leaves the least variance. `None` where the
+/// time before explains nothing: there is none, or units did not differ in it.
 pub fn compare_adjusted(control: &Moments, treatment: &Moments) -> Option<Result<Effect, Unreadable>> {
     let (of, to) = match (Arm::new(treatment), Arm::new(control)) {
         (Ok(of), Ok(to)) => (of, to),

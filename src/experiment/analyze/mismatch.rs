@@ -27,8 +27,8 @@ impl SampleRatio {
     }
 }
 
-/// Checks `units` by arm against the arms' `weights`, which are over 0. Without units, or with one arm, there is nothing
-/// to object to: the probability is 1.
+/// Checks `units` by arm against the arms' `weights`, which are over 0. Without units, or with one arm, there is
+/// nothing to object to: the probability is 1.
 pub fn sample_ratio(units: &[u64], weights: &[f64]) -> SampleRatio {
     let (all, whole) = (units.iter().sum::<u64>() as f64, weights.iter().sum::<f64>());
     let expected: Vec<f64> = weights.iter().map(|weight| all * weight / whole).collect();

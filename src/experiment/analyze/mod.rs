@@ -3,8 +3,8 @@
 //!
 //! The unit of analysis is the unit of assignment: all that one unit did is one observation of a [`Moments`], so that
 //! intervals are right however much the rows of one unit depend on each other. A [`Study`] gathers units, day by day;
-//! [`compare`] and [`compare_adjusted`] turn two arms' moments into an [`Effect`]; [`sample_ratio`] says whether the arms
-//! hold the units that they should, without which no effect may be read.
+//! [`compare`] and [`compare_adjusted`] turn two arms' moments into an [`Effect`]; [`sample_ratio`] says whether the
+//! arms hold the units that they should, without which no effect may be read.
 
 mod distribution;
 mod effect;

@@ -15,8 +15,8 @@ pub enum Kind {
     Ratio,
 }
 
-/// What one unit did in some time: the numerator and the denominator of a metric. The latter is not read where the metric
-/// is [`Kind::PerUnit`].
+/// What one unit did in some time: the numerator and the denominator of a metric. The latter is not read where the
+/// metric is [`Kind::PerUnit`].
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Total {
     /// The numerator.

@@ -94,7 +94,7 @@ pub fn describe_metrics() {
     describe_counter!("segue_exposures_total", "Exposures taken into the log, by experiment and arm.");
     describe_counter!(
         "segue_exposures_dropped_total",
-        "Exposures that the log did not take, by experiment, arm and reason; each is offered again at the unit's next lookup."
+        "Exposures that the log did not take, by experiment, arm and reason; offered again at the unit's next lookup."
     );
     describe_counter!("segue_exposures_written_total", "Exposures that are in a file.");
     describe_counter!("segue_exposures_lost_total", "Exposures that could not be written before the process ended.");
@@ -104,6 +104,6 @@ pub fn describe_metrics() {
     );
     describe_gauge!(
         "segue_experiment_sample_ratio_p_value",
-        "How likely today's units by arm (of this process) are under the arms' weights; below 0.001 the arms do not compare."
+        "How likely today's units by arm are under the weights; below 0.001 the arms do not compare."
     );
 }

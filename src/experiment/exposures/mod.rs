@@ -1,10 +1,10 @@
 //! The exposure log: which unit was answered by which arm, once a unit, arm and day (UTC), as Parquet files in a
 //! directory.
 //!
-//! A lookup costs a look into a table of those seen today, and for a new one an offer to a bounded queue: it never waits.
-//! What the queue does not take is counted and offered again at the unit's next lookup; so one may be written twice, and
-//! none is missing without being counted. One thread writes. Of files, only whole ones have a name that is read; a crash
-//! loses what was not yet written, at most [`ExposuresConfig::every`] of it.
+//! A lookup costs a look into a table of those seen today, and for a new one an offer to a bounded queue: it never
+//! waits. What the queue does not take is counted and offered again at the unit's next lookup; so one may be written
+//! twice, and none is missing without being counted. One thread writes. Of files, only whole ones have a name that is
+//! read; a crash loses what was not yet written, at most [`ExposuresConfig::every`] of it.
 
 mod config;
 mod encode;

@@ -9,8 +9,8 @@ use xxhash_rust::xxh3::xxh3_128_with_seed;
 /// Each slot holds the print of one exposure, or 0. An exposure has one slot, which a later one may take over: then the
 /// first is forgotten and may be logged again.
 ///
-/// A print is 64 bits of a hash whose other bits choose the slot, under a seed that no caller knows: that a new exposure
-/// meets its own print in its slot, and would be taken for known, happens once in 2^64.
+/// A print is 64 bits of a hash whose other bits choose the slot, under a seed that no caller knows: that a new
+/// exposure meets its own print in its slot, and would be taken for known, happens once in 2^64.
 pub(super) struct Seen {
     slots: Box<[AtomicU64]>,
     seed: u64,

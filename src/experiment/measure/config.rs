@@ -18,8 +18,8 @@ pub struct OutcomesConfig {
     pub columns: OutcomeColumns,
     /// The unit of integer timestamps since 1970-01-01 UTC; without it they are refused.
     pub timestamp_unit: Option<TimestampUnit>,
-    /// Whether rows that are equal in every column are one row, written twice. Switch it off for a log in which two rows
-    /// of the same things at the same time are two outcomes.
+    /// Whether rows that are equal in every column are one row, written twice. Switch it off for a log in which two
+    /// rows of the same things at the same time are two outcomes.
     pub distinct: bool,
     /// The metrics, by name.
     pub metrics: BTreeMap<String, Formula>,
@@ -27,8 +27,8 @@ pub struct OutcomesConfig {
     /// (CUPED); 0s for not at all.
     #[serde(with = "humantime_serde")]
     pub before: Duration,
-    /// The relative difference (0.01 is 1 %) at which always-valid intervals are shortest. Choose it before looking: the
-    /// intervals hold for any, but not for one that was chosen after.
+    /// The relative difference (0.01 is 1 %) at which always-valid intervals are shortest. Choose it before looking:
+    /// the intervals hold for any, but not for one that was chosen after.
     pub expected_effect: f64,
 }
 

@@ -44,8 +44,8 @@ pub enum MeasureError {
     },
     /// Nothing happened after an exposure.
     #[error(
-        "no outcome in {path} follows the exposure of its unit: {rows} outcomes were read, of which {strangers} are of units \
-         never exposed; check that [outcomes] columns.unit holds what lookups name as `unit`"
+        "no outcome in {path} follows the exposure of its unit: {rows} outcomes were read, of which {strangers} are \
+         of units never exposed; check that [outcomes] columns.unit holds what lookups name as `unit`"
     )]
     NoOutcomes {
         /// Where outcomes were looked for.

@@ -39,14 +39,22 @@ pub struct Met {
     pub(super) joined: u64,
 }
 
+/// Where a metric's values are among those of a row.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) of: usize,
+    /// The denominator; a sum a unit has none.
+    pub(super) per: Option<usize>,
+}
+
 /// Gathers the rows of one unit after the other into a study.
 pub(super) struct Gathering<'g> {
     study: &'g mut Study,
     arms: &'g BTreeMap<&'g str, usize>,
     /// The study's first day.
     first: NaiveDate,
-    /// By metric: where its numerator and its denominator are among the values, the latter where it has one.
-    places: &'g [(usize, Option<usize>)],
+    /// By metric.
+    places: &'g [Place],
     with_before: bool,
     met: Met,
     open: Option<Open>,
@@ -69,7 +77,7 @@ impl<'g> Gathering<'g> {
         study: &'g mut Study,
         arms: &'g BTreeMap<&'g str, usize>,
         first: NaiveDate,
-        places: &'g [(usize, Option<usize>)],
+        places: &'g [Place],
         with_before: bool,
     ) -> Self {
         Self { study, arms, first, places, with_before, met: Met::default(), open: None }
@@ -149,7 +157,7 @@ impl<'g> Gathering<'g> {
             let column = batch.column(FIRST_VALUE + at).as_primitive::<Float64Type>();
             if column.is_valid(row) { column.value(row) } else { 0.0 }
         };
-        let total = |&(of, per): &(usize, Option<usize>)| Total { value: value(of), per: per.map_or(0.0, value) };
+        let total = |&Place { of, per }: &Place| Total { value: value(of), per: per.map_or(0.0, value) };
         self.places.iter().map(total).collect()
     }
 

@@ -1,19 +1,20 @@
 //! An experiment, measured: its exposure log joined with an outcome log, and what its arms come to (section 3.2).
 //!
-//! A unit is in from its first exposure on; what it did before is not the arm's doing. A unit that was in two arms, because
-//! weights or the salt changed, is in none. Days are UTC.
+//! A unit is in from its first exposure on; what it did before is not the arm's doing. A unit that was in two arms,
+//! because weights or the salt changed, is in none. Days are UTC.
 
 mod config;
 mod error;
+mod exposed;
 mod gather;
 mod report;
 mod sql;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use datafusion::arrow::array::{Array, AsArray};
-use datafusion::arrow::datatypes::{Int64Type, TimestampNanosecondType};
+use datafusion::arrow::datatypes::TimestampNanosecondType;
 use futures::TryStreamExt;
 
 pub use config::{Formula, OutcomeColumns, OutcomesConfig};
@@ -24,9 +25,10 @@ pub use report::{Comparison, Day, Difference, LogCounts, Report};
 use super::analyze::{Study, sample_ratio};
 use super::config::Config;
 use crate::interactions::{self, EventLog, Events, Window};
-use gather::Gathering;
+use exposed::Exposed;
+use gather::{Gathering, Place};
 use report::Reader;
-use sql::{Times, newest_sql, overview_sql, totals_sql};
+use sql::{Times, newest_sql, totals_sql};
 
 /// More days than an experiment has; clocks that are wrong give more.
 const MOST_DAYS: i64 = 1_000;
@@ -52,110 +54,48 @@ pub struct Question<'q> {
 pub async fn measure(question: &Question<'_>) -> Result<Report, MeasureError> {
     let control = control(question)?;
     check(question.outcomes)?;
+    let (experiment, outcomes) = (question.experiment, question.outcomes);
     let events = Events::new(question.engine)?;
-    let (numbers, places) = numbers(question.outcomes);
-    let exposed = exposed_window(question);
-    let exposures = Exposed::read(&events, question, &exposed).await?;
-    let outcomes = events.add("outcomes", &outcome_log(question.outcomes, &numbers)).await?;
-    let good = outcomes.rows - outcomes.bad_rows();
+    let (numbers, places) = numbers(outcomes);
+    let within = exposed_window(question);
+    let exposed = Exposed::read(&events, question, &within).await?;
+    let log = events.add("outcomes", &outcome_log(outcomes, &numbers)).await?;
 
-    let began = exposures.began;
-    let first = question.window.from.map_or(began, |from| from.max(began));
-    let measured = Window { from: Some(first), to: exposed.to };
-    let newest = newest(&events, &measured).await?;
-    let days = days(first, newest)?;
-    let kinds: Vec<_> = question.outcomes.metrics.values().map(Formula::kind).collect();
-    let mut study = Study::new(question.experiment.arms.len(), days, &kinds);
-    let before = began - question.outcomes.before;
-    let times = Times { before, began, window: Window { from: question.window.from, to: exposed.to } };
-    let sql = totals_sql(&question.experiment.name, &exposed, &times, numbers.len());
-    let arms: BTreeMap<&str, usize> =
-        question.experiment.arms.iter().enumerate().map(|(at, arm)| (arm.name.as_str(), at)).collect();
-    let with_before = !question.outcomes.before.is_zero();
-    let mut gathering = Gathering::new(&mut study, &arms, first.date_naive(), &places, with_before);
+    let from = question.window.from.map_or(exposed.began, |from| from.max(exposed.began));
+    let newest = newest(&events, &Window { from: Some(from), to: within.to }).await?;
+    let (first, days) = (from.date_naive(), days(from, newest)?);
+    let kinds: Vec<_> = outcomes.metrics.values().map(Formula::kind).collect();
+    let mut study = Study::new(experiment.arms.len(), days, &kinds);
+    let arms: BTreeMap<&str, usize> = experiment.arms.iter().map(|arm| arm.name.as_str()).zip(0..).collect();
+    let gathering = Gathering::new(&mut study, &arms, first, &places, !outcomes.before.is_zero());
+    let sql = totals_sql(&experiment.name, &within, &times(question, exposed.began, within.to), numbers.len());
+    let met = gathered(&events, &sql, gathering).await?;
+
+    let good = log.rows - log.bad_rows();
+    let strangers = good.saturating_sub(met.joined);
+    if met.outcomes_measured == 0 {
+        return Err(MeasureError::NoOutcomes { path: outcomes.path.clone(), rows: good, strangers });
+    }
+    let weights: Vec<f64> = experiment.arms.iter().map(|arm| arm.weight).collect();
+    let ratio = sample_ratio(study.units(), &weights);
+    let reader = Reader { question, study: &study, control, first, days };
+    Ok(reader.report(ratio, met, exposed.counts(log.bad_rows(), strangers)))
+}
+
+async fn gathered(events: &Events, sql: &str, mut gathering: Gathering<'_>) -> Result<Met, MeasureError> {
     let doing = "joining exposures with outcomes";
-    let mut batches = events.rows(doing, &sql).await?;
+    let mut batches = events.rows(doing, sql).await?;
     while let Some(batch) = batches.try_next().await.map_err(events.failed(doing))? {
         gathering.take(&batch);
     }
-    let met = gathering.finish();
-    let strangers = good.saturating_sub(met.joined);
-    if met.outcomes_measured == 0 {
-        return Err(MeasureError::NoOutcomes { path: question.outcomes.path.clone(), rows: good, strangers });
-    }
-    let weights: Vec<f64> = question.experiment.arms.iter().map(|arm| arm.weight).collect();
-    let ratio = sample_ratio(study.units(), &weights);
-    let reader = Reader { question, study: &study, control, first: first.date_naive(), days };
-    Ok(reader.report(ratio, met, exposures.counts(outcomes.bad_rows(), strangers)))
+    Ok(gathering.finish())
 }
 
-/// What the exposure log holds of the experiment.
-struct Exposed {
-    began: DateTime<Utc>,
-    taken: u64,
-    repeated: u64,
-    outside: u64,
-    bad: u64,
-}
-
-impl Exposed {
-    async fn read(events: &Events, question: &Question<'_>, window: &Window) -> Result<Self, MeasureError> {
-        let log = EventLog {
-            section: "the exposure log",
-            path: question.exposures,
-            unit: "unit",
-            timestamp: "timestamp",
-            timestamp_unit: None,
-            texts: &["experiment", "arm"],
-            numbers: &[],
-            distinct: true,
-        };
-        let report = events.add("exposures", &log).await?;
-        let doing = "reading exposures";
-        let batches = events.rows(doing, &overview_sql(window)).await?.try_collect::<Vec<_>>().await;
-        let mut found =
-            Self { began: DateTime::<Utc>::MAX_UTC, taken: 0, repeated: 0, outside: 0, bad: report.bad_rows() };
-        let mut others: BTreeMap<String, u64> = BTreeMap::new();
-        for batch in batches.map_err(events.failed(doing))? {
-            let experiments = batch.column(0).as_string_view();
-            let [inside, exposures, logged] = [2, 3, 4].map(|at| batch.column(at).as_primitive::<Int64Type>());
-            let first = batch.column(5).as_primitive::<TimestampNanosecondType>();
-            for row in 0..batch.num_rows() {
-                let name = if experiments.is_valid(row) { experiments.value(row) } else { "no name" };
-                let (exposures, logged) = (exposures.value(row).unsigned_abs(), logged.value(row).unsigned_abs());
-                if name != question.experiment.name {
-                    *others.entry(name.to_owned()).or_default() += logged;
-                } else if inside.value(row) == 1 {
-                    found.began = found.began.min(DateTime::from_timestamp_nanos(first.value(row)));
-                    found.taken += exposures;
-                    found.repeated += logged - exposures;
-                } else {
-                    found.outside += logged;
-                }
-            }
-        }
-        if found.taken == 0 {
-            let known = others.keys().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            return Err(MeasureError::NoExposures {
-                experiment: question.experiment.name.clone(),
-                path: question.exposures.to_owned(),
-                rows: report.rows,
-                known: if known.is_empty() { "no other experiment".to_owned() } else { known },
-            });
-        }
-        Ok(found)
-    }
-
-    fn counts(&self, bad_outcomes: u64, strangers: u64) -> LogCounts {
-        LogCounts {
-            exposures: self.taken,
-            exposures_repeated: self.repeated,
-            exposures_at_other_times: self.outside,
-            exposures_bad: self.bad,
-            outcomes_bad: bad_outcomes,
-            outcomes_of_unexposed_units: strangers,
-        }
-    }
+/// When the experiment is looked at; a time before of endless length reaches back to the first outcome.
+fn times(question: &Question<'_>, began: DateTime<Utc>, to: Option<DateTime<Utc>>) -> Times {
+    let before = TimeDelta::from_std(question.outcomes.before).ok().and_then(|time| began.checked_sub_signed(time));
+    let before = before.unwrap_or(DateTime::<Utc>::MIN_UTC);
+    Times { before, began, window: Window { from: question.window.from, to } }
 }
 
 fn control(question: &Question<'_>) -> Result<usize, MeasureError> {
@@ -187,7 +127,7 @@ fn exposed_window(question: &Question<'_>) -> Window {
 }
 
 /// The expressions to read, each with its key, and where each metric's values are among them.
-fn numbers(outcomes: &OutcomesConfig) -> (Vec<(String, String)>, Vec<(usize, Option<usize>)>) {
+fn numbers(outcomes: &OutcomesConfig) -> (Vec<(String, String)>, Vec<Place>) {
     let (mut numbers, mut places) = (Vec::new(), Vec::new());
     for (name, formula) in &outcomes.metrics {
         let first = numbers.len();
@@ -198,7 +138,7 @@ fn numbers(outcomes: &OutcomesConfig) -> (Vec<(String, String)>, Vec<(usize, Opt
             let rows = format!("CASE WHEN ({expression}) IS NULL THEN 0 ELSE 1 END");
             numbers.push((format!("[outcomes.metrics] \"{name}\" mean"), rows));
         }
-        places.push((first, (numbers.len() > first + 1).then_some(first + 1)));
+        places.push(Place { of: first, per: (numbers.len() > first + 1).then_some(first + 1) });
     }
     (numbers, places)
 }

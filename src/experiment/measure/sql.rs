@@ -53,9 +53,9 @@ pub(super) fn newest_sql(window: &Window) -> String {
     format!("SELECT max(ts) AS newest FROM outcomes WHERE {}", within(window))
 }
 
-/// What each exposed unit did: columns `unit, arm, other_arm` (another one than `arm` where it was in two)`, since, part`
-/// (null for a unit without outcomes)`, day` (of measured outcomes)`, outcomes, logged` (with their copies)`, v0, v1, ...`;
-/// a unit's rows follow each other, the days in order.
+/// What each exposed unit did: columns `unit, arm, other_arm` (another one than `arm` where it was in two)`, since,
+/// part` (null for a unit without outcomes)`, day` (of measured outcomes)`, outcomes, logged` (with their copies)`, v0,
+/// v1, ...`; a unit's rows follow each other, the days in order.
 pub(super) fn totals_sql(experiment: &str, exposed: &Window, times: &Times, values: usize) -> String {
     let list = |of: fn(usize) -> String| (0..values).map(of).collect::<String>();
     let (carried, sums, own) = (

@@ -223,3 +223,29 @@ fn refused(world: &World, arms: &[String]) {
     analyze(&["--set", "outcomes.metrics={}"]).refused(&["[outcomes.metrics] declares no metric"]);
     analyze(&["--set", "outcomes.columns.unit=usr"]).refused(&["no column `usr`", "did you mean `user_id`?"]);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_loses_what_was_not_written_yet_and_nothing_else() {
+    let world = world();
+    let mut server = Server::start(&world, &["--no-refresher"]);
+    let _ = server.serves(1).await;
+    let ask = async |unit: usize| {
+        let request = LookupRequest { unit: format!("user {unit}"), ..lookup(&[3], 1) };
+        server.lookups().await.lookup(request).await.unwrap().into_inner().arm
+    };
+    until(AT_LAST, "an arm", async || !ask(0).await.is_empty()).await;
+    for unit in 0..30 {
+        ask(unit).await;
+    }
+    until(AT_LAST, "30 in files", async || server.metric("segue_exposures_written_total").await >= 30.0).await;
+    ask(30).await;
+    server.process.signal(Signal::KILL);
+    server.process.ends_within(AT_LAST);
+    let outcomes: String =
+        (0..40).map(|unit| format!("user {unit},{},{},5\n", Utc::now().to_rfc3339(), unit % 2)).collect();
+    world.write("outcomes.csv", &("user_id,timestamp,satisfied,rating\n".to_owned() + &outcomes));
+    let report = world.json(&["experiment", "analyze"]);
+    let units: u64 =
+        report["sample_ratio"]["units"].as_array().unwrap().iter().map(|units| units.as_u64().unwrap()).sum();
+    assert!((30..=31).contains(&units), "{report:#}");
+}
