@@ -82,7 +82,10 @@ fn list(common: &Common, store: &Store) -> anyhow::Result<()> {
         found.push((store.model(model)?, store.model_state(model)?));
     }
     if common.json {
-        let row = |(manifest, state): &(ModelManifest, ModelState)| json!({ "manifest": manifest, "state": state, "asked": current == Some(manifest.model) });
+        let row = |(manifest, state): &(ModelManifest, ModelState)| {
+            let asked = current == Some(manifest.model);
+            json!({ "manifest": manifest, "state": state, "asked": asked })
+        };
         return output::json(&found.iter().map(row).collect::<Vec<_>>());
     }
     let mut rows = vec![["model", "state", "asked", "created", "answers", "reason"].map(str::to_owned).to_vec()];

@@ -30,9 +30,9 @@ pub struct Examination<'e> {
     pub max_tokens: usize,
 }
 
-/// Asks `model`, unconstrained and greedily, what [`Config::watched`](super::Config) held-out users take up next at each
-/// of their positions in the samples' window, by the samples' prompt. What that shows of recent behaviour is counted from
-/// the other users, in the window's last `[retrieval] window`, as a refresh at its end would show it.
+/// Asks `model`, unconstrained and greedily, what [`Config::watched`](super::Config) held-out users take up next at
+/// each of their positions in the samples' window, by the samples' prompt. What that shows of recent behaviour is
+/// counted from the other users, in the window's last `[retrieval] window`, as a refresh at its end would show it.
 pub async fn measure(
     by: &Examination<'_>,
     model: &dyn Model,

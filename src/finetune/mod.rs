@@ -1,9 +1,9 @@
 //! What a language model is fine-tuned with (section 2.2): thousands of samples `[(c1, ..., ck), c_next]`.
 //!
 //! [`curate`] reads the log once, in the order of time, and writes three files of chat JSON lines and a manifest. Users
-//! are in one of the three only. A sample is a step to a cluster that its user had never met, and its prompt shows nothing
-//! of its own time or later. [`train`] learns an adapter from such files in this process, and [`measure`] asks a tuned
-//! model for what held-out users then did.
+//! are in one of the three only. A sample is a step to a cluster that its user had never met, and its prompt shows
+//! nothing of its own time or later. [`train`] learns an adapter from such files in this process, and [`measure`] asks
+//! a tuned model for what held-out users then did.
 
 mod config;
 mod curate;

@@ -43,8 +43,8 @@ pub struct Training {
     pub adapter: String,
 }
 
-/// Trains an adapter and writes it to `dir` with what it says of itself; blocks meanwhile. What was begun in `dir` goes on
-/// from its last checkpoint.
+/// Trains an adapter and writes it to `dir` with what it says of itself; blocks meanwhile. What was begun in `dir` goes
+/// on from its last checkpoint.
 pub fn train(
     samples: &Samples,
     model: &embedded::Config,

@@ -87,8 +87,8 @@ impl Backend {
 pub enum Choice {
     /// The one that the back end's section names.
     Config,
-    /// The newest approved one of the store's models: an adapter of the `embedded` back end's base model, or a model that
-    /// the endpoint knows.
+    /// The newest approved one of the store's models: an adapter of the `embedded` back end's base model, or a model
+    /// that the endpoint knows.
     Registry,
 }
 

@@ -36,7 +36,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(common, args),
         #[cfg(not(feature = "embedded"))]
         Command::Run => anyhow::bail!(
-            "this build trains no model: build it with `--features embedded`, or hand the samples' files to another trainer"
+            "this build trains no model: build it with `--features embedded`, or hand the samples to another trainer"
         ),
     }
 }

@@ -76,8 +76,8 @@ impl Worker {
     }
 }
 
-/// Works in threads of low priority, which come back with the result: what candle starts of its own inherits it. `failed`
-/// says what it means when the work panics.
+/// Works in threads of low priority, which come back with the result: what candle starts of its own inherits it.
+/// `failed` says what it means when the work panics.
 pub(super) fn apart<T: Send>(
     config: &Config,
     work: impl FnOnce() -> T + Send,

@@ -1,7 +1,7 @@
 //! The language models that were tuned, and which of them is asked: the newest approved one.
 //!
-//! A model is a folder that is never written again, but for judgements, which are added beside it like a version's. What
-//! a training run writes of itself is kept as it is: the store reads none of it.
+//! A model is a folder that is never written again, but for judgements, which are added beside it like a version's.
+//! What a training run writes of itself is kept as it is: the store reads none of it.
 
 mod error;
 mod state;

@@ -74,8 +74,8 @@ impl Store {
         self.judge_model(model, ModelState::Retired, note)
     }
 
-    /// Goes back to `to`, or to the approved model before the current one: retires all that are newer. Returns the model
-    /// that is asked from here on.
+    /// Goes back to `to`, or to the approved model before the current one: retires all that are newer. Returns the
+    /// model that is asked from here on.
     pub fn rollback_model(&self, to: Option<ModelId>, note: &Note) -> Result<ModelId, StoreError> {
         let approved = self.approved()?;
         let to = match to {

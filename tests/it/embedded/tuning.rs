@@ -1,5 +1,5 @@
-//! Tuning: a tiny model learns a rule exactly, a run that was killed comes to the same end, and what cannot be trained is
-//! refused.
+//! Tuning: a tiny model learns a rule exactly, a run that was killed comes to the same end, and what cannot be trained
+//! is refused.
 
 use std::ops::ControlFlow;
 use std::path::Path;

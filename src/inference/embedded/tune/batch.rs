@@ -65,8 +65,8 @@ impl Batch {
                 batch.positions.push(position as u32);
             }
             batch.whole += text.len();
-            for at in sample.prompt - 1..text.len() {
-                batch.want(path[at] as u32, sample.tokens[at + 1]);
+            for (&row, &token) in path[sample.prompt - 1..].iter().zip(&sample.tokens[sample.prompt..]) {
+                batch.want(row as u32, token);
             }
             taken += 1;
         }

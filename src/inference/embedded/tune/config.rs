@@ -24,8 +24,8 @@ pub struct Config {
     pub clip: f64,
     /// Samples of one step.
     pub batch: usize,
-    /// Tokens computed in one pass, which bounds memory: about 1 MB each with the default model. What a step has more is
-    /// computed in further passes, whose gradients add up.
+    /// Tokens computed in one pass, which bounds memory: about 1 MB each with the default model. What a step has more
+    /// is computed in further passes, whose gradients add up.
     pub rows: usize,
     /// How often every sample is learnt from.
     pub epochs: usize,

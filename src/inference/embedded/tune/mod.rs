@@ -1,8 +1,9 @@
-//! Tuning: a LoRA adapter learnt in this process (section 2.2), on the same tree of tokens that answers are computed on.
+//! Tuning: a LoRA adapter learnt in this process (section 2.2), on the same tree of tokens that answers are computed
+//! on.
 //!
-//! The model's own weights are frozen; what is learnt is small. What samples have in common from their start is computed
-//! once a pass, forwards and backwards, and only answers are scored. There is no padding, so samples need no sorting by
-//! length. Numbers are f32: candle multiplies no bf16 matrices on a CPU.
+//! The model's own weights are frozen; what is learnt is small. What samples have in common from their start is
+//! computed once a pass, forwards and backwards, and only answers are scored. There is no padding, so samples need no
+//! sorting by length. Numbers are f32: candle multiplies no bf16 matrices on a CPU.
 
 mod adam;
 mod batch;
