@@ -12,7 +12,7 @@ demo:
 evidence data:
     cargo run --release -- evaluate evidence --out docs --name "MovieTweetings, ratings of 2013" \
         --from 2013-05-01 --to 2013-11-01 --set clusters.path={{data}}/clusters.csv \
-        --set interactions.path={{data}}/interactions.parquet --set "interactions.positive='rating >= 7'"
+        --set interactions.path={{data}}/interactions.parquet --set "interactions.positive=rating >= 7"
 
 # every figure of benches/README.md, which says what they mean
 bench: bench-lookup bench-load bench-swap bench-build bench-count bench-inference

@@ -50,6 +50,7 @@ struct Page {
     to: String,
     positions: u64,
     users: usize,
+    resamples: u64,
     claims: Vec<claims::Claim>,
     sections: Vec<Section>,
 }
@@ -112,6 +113,7 @@ pub(super) fn run(common: &Common, config: &Config, args: &Args) -> anyhow::Resu
         to: date(periods.last().map(|period| period.to)),
         positions: overall.positions,
         users: overall.users,
+        resamples: args.resamples,
         claims: claims::claims(&measured),
         sections,
     };

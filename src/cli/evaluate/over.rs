@@ -38,8 +38,10 @@ impl Over {
         log.report(&asked).await?;
         let span = log.span().await?;
         let counted = behind.map_or(span.first, |window| window.after(span.first, 1));
-        let from = asked.from.unwrap_or_else(|| self.by.border(counted));
         let to = asked.to.unwrap_or(span.newest + TimeDelta::nanoseconds(1));
+        // A short log may end before a whole month of it begins.
+        let border = Some(self.by.border(counted)).filter(|border| *border < to);
+        let from = asked.from.or(border).unwrap_or(counted);
         Ok(Opened { log, taxonomy, from, to })
     }
 }
