@@ -42,8 +42,8 @@ pub(super) fn mismatch(report: &Report) -> String {
     let arms = arms.map(|((arm, units), expected)| format!("{arm} has {units} units, {expected:.1} expected"));
     format!(
         "\nSAMPLE RATIO MISMATCH (p = {:.2e}): {}.\nUnits are lost or added on their way, so that the arms do not \
-         compare like with like. NOTHING IS READ. Look for an arm whose channel has no table, exposures that were dropped \
-         (segue_exposures_dropped_total), weights or a salt that changed while it ran, a log that is not complete.",
+         compare like with like. NOTHING IS READ. Look for an arm whose channel has no table, exposures that were \
+         dropped (segue_exposures_dropped_total), weights or a salt that changed while it ran, an incomplete log.",
         ratio.p_value,
         arms.collect::<Vec<_>>().join("; ")
     )
