@@ -2,7 +2,7 @@
 //!
 //! [`curate`] reads the log once, in the order of time, and writes three files of chat JSON lines and a manifest. Users
 //! are in one of the three only. A sample is a step to a cluster that its user had never met, and its prompt shows
-//! nothing of its own time or later. [`train`] learns an adapter from such files in this process, and [`measure`] asks
+//! nothing of its own time or later. `train` learns an adapter from such files in this process, and `measure` asks
 //! a tuned model for what held-out users then did.
 
 mod config;
