@@ -30,7 +30,7 @@ enum Verdict {
     Holds,
     #[serde(rename = "does not hold")]
     Fails,
-    #[serde(rename = "cannot be told: the interval holds zero")]
+    #[serde(rename = "cannot be told")]
     Unclear,
     #[serde(rename = "not measured here")]
     Unmeasured,
