@@ -71,7 +71,8 @@ pub(super) fn report(
             refreshes: later.iter().map(|&(at, _)| at).collect(),
             first_calls: policy.refreshes.first().map_or(0, |&(_, calls)| calls),
             calls: later.iter().map(|(_, calls)| calls).sum(),
-            cost: later.iter().map(|&(_, calls)| cadence.cost(calls)).sum(),
+            // A sum of none would be -0.
+            cost: later.iter().fold(0.0, |cost, &(_, calls)| cost + cadence.cost(calls)),
             decisions: policy.decided.clone(),
         })
     };
