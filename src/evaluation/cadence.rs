@@ -1,5 +1,5 @@
-//! When the next refresh pays: how the table ages is measured, and one pure decision follows (section 4 leaves the cadence
-//! open). What replays a log and what refreshes a live table ask the same function.
+//! When the next refresh pays: how the table ages is measured, and one pure decision follows (section 4 leaves the
+//! cadence open). What replays a log and what refreshes a live table ask the same function.
 
 use std::fmt;
 use std::time::Duration;
@@ -85,8 +85,8 @@ pub struct Ageing {
     pub loss: Option<Estimate>,
     /// The live table's own hit rate there.
     pub live: Option<f64>,
-    /// How alike the two tables' top 5 successors are. Told beside; it decides nothing, since a key that changed may be one
-    /// that nobody asks for.
+    /// How alike the two tables' top 5 successors are. Told beside; it decides nothing, since a key that changed may be
+    /// one that nobody asks for.
     pub stability: Option<Jaccard>,
     /// Questions that a refresh would ask now.
     pub calls: u64,
@@ -138,8 +138,8 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Decides. Never before `min`, always from `max` on; in between where the loss is real (its interval lies above 0) and its
-/// worth over the coming period exceeds the cost by the hysteresis. More loss never turns a refresh down.
+/// Decides. Never before `min`, always from `max` on; in between where the loss is real (its interval lies above 0) and
+/// its worth over the coming period exceeds the cost by the hysteresis. More loss never turns a refresh down.
 pub fn decide(config: &Cadence, ageing: &Ageing) -> Decision {
     let loss = ageing.loss.unwrap_or_default();
     let gain = 100.0 * loss.value.max(0.0) * config.worth * config.period.as_secs_f64() / DAY;

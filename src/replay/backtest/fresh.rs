@@ -23,8 +23,9 @@ pub(super) type Counted = Table<Vec<u8>>;
 #[derive(Clone)]
 pub(super) struct Fresh {
     pub(super) table: Arc<Counted>,
-    /// For each of the table's longest keys a hash over it and what its prompt shows: two questions of one hash are taken as
-    /// the same, which in 64 bits is no concern. Prompts show no counts, so a question is new only where what is told is.
+    /// For each of the table's longest keys a hash over it and what its prompt shows: two questions of one hash are
+    /// taken as the same, which in 64 bits is no concern. Prompts show no counts, so a question is new only where what
+    /// is told is.
     pub(super) questions: Arc<HashSet<u64>>,
 }
 

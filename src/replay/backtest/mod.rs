@@ -33,8 +33,8 @@ pub struct Weighing {
 
 /// Replays `log`, each day answered by the table that each policy had published by its start. Held-out users (where
 /// `settings` names none, those of the default) are asked, decide for the adaptive policy by what they did before that
-/// day, and are never counted. The meetings of these users, one table a policy and a hash for each question a policy ever
-/// asked are held in memory.
+/// day, and are never counted. The meetings of these users, one table a policy and a hash for each question a policy
+/// ever asked are held in memory.
 pub async fn backtest(
     log: &Log,
     taxonomy: &Taxonomy,
