@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::cadence::Cadence;
 use crate::interactions::{self, HeldOut};
 
 /// What a candidate must be like to go live.
@@ -24,6 +25,8 @@ pub struct Config {
     pub churn: ChurnGate,
     /// How many keys had to do without the model's answer.
     pub fallbacks: FallbacksGate,
+    /// What the adaptive policy weighs.
+    pub cadence: Cadence,
 }
 
 /// What becomes of a candidate that a gate finds wanting.
@@ -224,7 +227,10 @@ impl Config {
         if input.max.is_nan() || input.max < 1.0 {
             return wrong(("input", "max", input.max), "a day with as much as the median must pass: give 1 or more");
         }
-        Ok(())
+        match self.cadence.problem() {
+            Some((field, value, problem)) => wrong(("cadence", field, value), problem),
+            None => Ok(()),
+        }
     }
 }
 

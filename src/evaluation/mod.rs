@@ -4,6 +4,7 @@
 //! model or knows the store; whoever does puts its figures in.
 
 mod answers;
+mod cadence;
 mod churn;
 mod config;
 mod coverage;
@@ -17,6 +18,7 @@ mod report;
 mod stability;
 
 pub use answers::{Answers, Collapse, ExactMatch, Fallbacks};
+pub use cadence::{Ageing, Cadence, Decision, Reason, decide};
 pub use churn::Churn;
 pub use config::{
     ChurnGate, CollapseGate, Config, ConfigError, CoverageGate, ExactMatchGate, FallbacksGate, InputGate, RecallGate,

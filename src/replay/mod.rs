@@ -4,6 +4,8 @@
 //! answered by the very [`lookup`](crate::lookup) that serves. Nothing is asked about a moment at or before which its
 //! table was still being counted.
 
+mod asking;
+mod backtest;
 mod build;
 mod drift;
 mod error;
@@ -12,6 +14,7 @@ mod step;
 mod stretch;
 mod tally;
 
+pub use backtest::{BackTest, Decided, ParsePolicyError, Policy, Replayed, Weighing, backtest};
 pub use build::{build, counted};
 pub use drift::{Drift, Identical, Neighbours, Null, SUPPORTS, TOPS, drift};
 pub use error::ReplayError;

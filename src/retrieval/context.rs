@@ -39,6 +39,16 @@ pub struct Transition {
     pub next: Successor,
 }
 
+/// What a prompt shows of a context; two that are equal read the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Shown {
+    successors: Vec<ShownNext>,
+    transitions: Vec<(Vec<ClusterId>, ShownNext)>,
+}
+
+/// What followed, and by trend whether it rose or fell.
+type ShownNext = (ClusterId, Option<i64>);
+
 impl Context {
     /// The context of one key: `now` and `before` are the counts of its successors in the window and in the one before
     /// it, in any order. Ties go by id. By trend, what did not change is no trend and left out; by frequency, `before`
@@ -55,15 +65,21 @@ impl Context {
 
     /// Whether a prompt reads the same with either: prompts show no counts.
     pub fn shows_as(&self, other: &Self) -> bool {
-        let successors = |context: &Self| context.successors.iter().map(Successor::shown).collect::<Vec<_>>();
-        let shown = |transition: &Transition| (transition.key.clone(), transition.next.shown());
-        let transitions = |context: &Self| context.transitions.iter().map(shown).collect::<Vec<_>>();
-        successors(self) == successors(other) && transitions(self) == transitions(other)
+        self.shown() == other.shown()
+    }
+
+    /// All that a prompt shows of it.
+    pub fn shown(&self) -> Shown {
+        let transition = |transition: &Transition| (transition.key.clone(), transition.next.shown());
+        Shown {
+            successors: self.successors.iter().map(Successor::shown).collect(),
+            transitions: self.transitions.iter().map(transition).collect(),
+        }
     }
 }
 
 impl Successor {
-    fn shown(&self) -> (ClusterId, Option<i64>) {
+    fn shown(&self) -> ShownNext {
         (self.cluster, self.change.map(i64::signum))
     }
 

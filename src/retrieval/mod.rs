@@ -8,5 +8,5 @@ mod context;
 mod row;
 
 pub use config::{Config, Granularity, Similarity};
-pub use context::{Context, GLOBAL_TOP, Global, Successor, Transition};
+pub use context::{Context, GLOBAL_TOP, Global, Shown, Successor, Transition};
 pub use row::row;

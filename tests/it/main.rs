@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 #[cfg(feature = "refresher")]
+mod cadence;
+#[cfg(feature = "refresher")]
 mod chart;
 mod client;
 mod conformance;

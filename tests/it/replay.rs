@@ -1,5 +1,6 @@
 //! Replays: against known figures and a naive model, and that none knows what it is asked to predict.
 
+mod backtest;
 mod drift;
 mod known;
 mod leaks;

@@ -1,5 +1,6 @@
 //! `segue evaluate`: what versions of the table are worth, by a log or beside each other (sections 2.1 and 3.1).
 
+mod backtest;
 mod claims;
 mod evidence;
 mod hit_rate;
@@ -46,6 +47,13 @@ enum Command {
         #[command(flatten)]
         outputs: Outputs,
     },
+    /// Replay the log under several refresh policies: what does each reach, and what does it cost?
+    Backtest {
+        #[command(flatten)]
+        args: backtest::Args,
+        #[command(flatten)]
+        outputs: Outputs,
+    },
     /// Write a page of all of it, with pictures, that says which of the paper's claims hold on this log
     Evidence(evidence::Args),
 }
@@ -56,6 +64,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         Command::HitRate { args, outputs } => (hit_rate::run(&config, &args)?, outputs),
         Command::Stability { args, outputs } => (stability::run(&config, &args)?, outputs),
         Command::Overlap { args, outputs } => (overlap::run(&config, &args)?, outputs),
+        Command::Backtest { args, outputs } => (backtest::run(&config, &args)?, outputs),
         Command::Evidence(args) => return evidence::run(common, &config, &args),
     };
     outputs.deliver(common, &config, &told)?;

@@ -52,6 +52,26 @@ fn versions_are_replayed_told_drawn_and_kept() {
 }
 
 #[test]
+fn refresh_policies_are_back_tested_told_and_drawn() {
+    let world = World::simulated(12);
+    let fixed = ["evaluate", "backtest", "--from", "2026-01-06", "--by", "2d", "--window", "5d", "--resamples", "20"];
+    let asked = [&fixed[..], &["--policies", "fixed:1d,fixed:3d,adaptive,on_demand"]].concat();
+    let told = world.json(&[&asked[..], &["--csv", "cadence.csv", "--picture", "cadence.svg"]].concat());
+    let refreshes = |at: usize| told["policies"][at]["refreshes"].as_array().unwrap().len();
+    assert_eq!([refreshes(0), refreshes(1), refreshes(3)], [6, 2, 0], "{told}");
+    let calls = |at: usize, of: &str| told["policies"][at][of].as_u64().unwrap();
+    assert!(calls(0, "calls") > calls(1, "calls") && calls(3, "calls") == 0 && calls(3, "first_calls") > 0);
+    let decisions = told["policies"][2]["decisions"].as_array().unwrap();
+    assert!(!decisions.is_empty() && decisions.iter().all(|of| of["reason"].is_string()), "{told}");
+    let csv = world.read("cadence.csv");
+    assert!(csv.starts_with("policy,positions,refreshes,calls,first_calls,cost,n,value,low,high\nfixed:1d,"), "{csv}");
+    let pictures = [world.read("cadence.svg"), world.read("cadence-refreshes.svg")];
+    assert!(pictures[0].contains("hit rate@5 (%)") && pictures[1].contains("on_demand"));
+    let text = world.text(&[&fixed[..], &["--policies", "adaptive", "--set", "evaluation.cadence.min=2d"]].concat());
+    assert!(text.contains("top-5 stability") && text.contains("LLM calls"), "{text}");
+}
+
+#[test]
 fn what_cannot_be_evaluated_is_named() {
     let world = world();
     let ask = |args: &[&str]| world.run(&[&["evaluate", "hit-rate", "--everyone", "--resamples", "0"], args].concat());

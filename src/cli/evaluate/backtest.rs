@@ -1,0 +1,164 @@
+//! `segue evaluate backtest`: how often is it worth refreshing?
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+
+use super::over::{Opened, Over, window};
+use super::told::{Row, Told, estimate, numbers, row};
+use crate::chart::{Chart, Kind, Series, Value};
+use crate::cli::refresh::Shown;
+use crate::config::Config;
+use crate::refresh::Progress;
+use crate::replay::{self, BackTest, Decided, Policy, Replayed, Settings, Step, Weighing};
+
+/// Arguments of `segue evaluate backtest`.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    over: Over,
+    /// What is compared: fixed:DAYSd, adaptive (by [evaluation.cadence]), on_demand (the first table stays)
+    #[arg(long, value_delimiter = ',', default_value = "fixed:1d,fixed:7d,adaptive")]
+    policies: Vec<Policy>,
+    /// What tables are counted from: month (the calendar month before), or days like 30d [default: refresh.window]
+    #[arg(long, value_name = "STEP")]
+    window: Option<Step>,
+    /// Predictions of an answer that may come true
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=64))]
+    limit: u64,
+    /// How long they may take to
+    #[arg(long, default_value = "7d", value_parser = humantime::parse_duration)]
+    horizon: Duration,
+    /// Times that users are drawn anew for an interval
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    resamples: u64,
+}
+
+pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<Told> {
+    let result = crate::cli::runtime()?.block_on(measure(config, args))?;
+    Ok(told(&result, args.over.by))
+}
+
+async fn measure(config: &Config, args: &Args) -> anyhow::Result<BackTest> {
+    let window = window(args.window, config);
+    let Opened { log, taxonomy, from, to } = args.over.open(config, Some(window)).await?;
+    let settings = Settings {
+        from,
+        to,
+        step: args.over.by,
+        window,
+        table: config.table.clone(),
+        n: args.limit as usize,
+        horizon: TimeDelta::from_std(args.horizon).unwrap_or(TimeDelta::MAX / 4),
+        held_out: Some(config.evaluation.held_out.clone()),
+        resamples: args.resamples as usize,
+    };
+    let weighing = Weighing { cadence: config.evaluation.cadence.clone(), retrieval: config.retrieval.clone() };
+    let mut shown = Shown::new();
+    let mut show = |done, total, message| shown.show(&Progress { step: "replay", done, total, message });
+    let result = replay::backtest(&log, &taxonomy, &settings, &weighing, &args.policies, &mut show).await?;
+    shown.bar.finish_and_clear();
+    Ok(result)
+}
+
+fn told(result: &BackTest, step: Step) -> Told {
+    let names: Vec<String> = result.periods.iter().map(|period| period.name(step)).collect();
+    Told {
+        kind: "backtest",
+        tables: vec![policies(result), decisions(result)].into_iter().filter(|table| table.len() > 1).collect(),
+        csv: csv(result),
+        pictures: vec![("", rates(result, &names, step)), ("-refreshes", refreshes(result))],
+        result: serde_json::to_value(result).unwrap_or_default(),
+    }
+}
+
+fn policies(result: &BackTest) -> Vec<Row> {
+    let n = result.n;
+    let first = result.policies.first().map_or("", |of| &of.rates.name);
+    let more = format!("@{n} more than {first}");
+    let fixed = ["policy", "positions", "served@1", &format!("served@{n}"), &more];
+    let header = row(fixed).into_iter().chain(row(["refreshes", "LLM calls", "for the first table", "cost"]));
+    let line = |of: &Replayed| {
+        let overall = &of.rates.overall;
+        let over = of.over_first.as_ref().map(|over| over.served_n);
+        vec![
+            of.rates.name.clone(),
+            overall.positions.to_string(),
+            estimate(Some(overall.served_1)),
+            estimate(Some(overall.served_n)),
+            estimate(over),
+            of.refreshes.len().to_string(),
+            of.calls.to_string(),
+            of.first_calls.to_string(),
+            format!("{:.2}", of.cost),
+        ]
+    };
+    [header.collect()].into_iter().chain(result.policies.iter().map(line)).collect()
+}
+
+/// What the adaptive policy decided, day by day.
+fn decisions(result: &BackTest) -> Vec<Row> {
+    let header = row(["day", "age (d)", "loss", "top-5 stability", "gain", "cost", "LLM calls", "refresh", "why"]);
+    let line = |Decided { at, decision }: &Decided| {
+        let of = decision.ageing;
+        vec![
+            at.format("%F").to_string(),
+            format!("{:.0}", of.age),
+            estimate(of.loss),
+            of.stability.map_or("-".into(), |of| format!("{:.3}", of.mean)),
+            format!("{:.2}", decision.gain),
+            format!("{:.2}", decision.cost),
+            of.calls.to_string(),
+            if decision.refresh { "yes" } else { "no" }.into(),
+            decision.reason.to_string(),
+        ]
+    };
+    let lines = result.policies.iter().flat_map(|of| &of.decisions).map(line);
+    [header].into_iter().chain(lines).collect()
+}
+
+fn csv(result: &BackTest) -> Vec<Row> {
+    let counts = ["policy", "positions", "refreshes", "calls", "first_calls", "cost"];
+    let figures = ["n", "value", "low", "high"];
+    let header = row(counts).into_iter().chain(row(figures)).collect();
+    let lines = |of: &Replayed| {
+        let overall = &of.rates.overall;
+        let counts = [overall.positions, of.refreshes.len() as u64, of.calls, of.first_calls].map(|of| of.to_string());
+        let counts: Row = [of.rates.name.clone()].into_iter().chain(counts).chain([of.cost.to_string()]).collect();
+        let figure =
+            |(n, rate): (usize, _)| [counts.clone(), vec![n.to_string()], numbers(Some(rate)).to_vec()].concat();
+        [(1, overall.served_1), (result.n, overall.served_n)].map(figure)
+    };
+    [header].into_iter().chain(result.policies.iter().flat_map(lines)).collect()
+}
+
+fn rates(result: &BackTest, names: &[String], step: Step) -> Chart {
+    let percent = |scores: &Option<replay::Scores>| {
+        let of = scores.as_ref()?.served_n;
+        Some(Value::within(100.0 * of.value, 100.0 * of.low, 100.0 * of.high))
+    };
+    let series = |of: &Replayed| Series {
+        name: format!("{} ({} refreshes)", of.rates.name, of.refreshes.len()),
+        values: of.rates.periods.iter().map(percent).collect(),
+    };
+    Chart {
+        title: format!("Hit rate@{} of what is served, by {step}, with 95 % intervals over users", result.n),
+        x: step.to_string(),
+        y: format!("hit rate@{} (%)", result.n),
+        names: names.to_vec(),
+        series: result.policies.iter().map(series).collect(),
+        kind: Kind::Lines,
+    }
+}
+
+fn refreshes(result: &BackTest) -> Chart {
+    let values = result.policies.iter().map(|of| Some(Value::exact(of.refreshes.len() as f64))).collect();
+    Chart {
+        title: "Refreshes after the first table".into(),
+        x: "policy".into(),
+        y: "refreshes".into(),
+        names: result.policies.iter().map(|of| of.rates.name.clone()).collect(),
+        series: vec![Series { name: "refreshes".into(), values }],
+        kind: Kind::Bars,
+    }
+}

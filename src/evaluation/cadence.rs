@@ -1,0 +1,162 @@
+//! When the next refresh pays: how the table ages is measured, and one pure decision follows (section 4 leaves the
+//! cadence open). What replays a log and what refreshes a live table ask the same function.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::interval::Estimate;
+use super::stability::Jaccard;
+
+/// `[evaluation.cadence]`: what the adaptive policy weighs. Money is in the currency of `[inference.budget]`'s prices.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cadence {
+    /// No refresh is sooner after the last one.
+    #[serde(with = "humantime_serde")]
+    pub min: Duration,
+    /// No refresh is later after the last one, whatever the figures.
+    #[serde(with = "humantime_serde")]
+    pub max: Duration,
+    /// The newest stretch of the log whose held-out users say what the live table loses.
+    #[serde(with = "humantime_serde")]
+    pub recent: Duration,
+    /// How long the loss is taken to last if nothing is done.
+    #[serde(with = "humantime_serde")]
+    pub period: Duration,
+    /// What one point (0.01) of hit rate is worth in one day.
+    pub worth: f64,
+    /// What a refresh costs, questions left aside.
+    pub refresh_cost: f64,
+    /// What one question to the language model costs.
+    pub call_cost: f64,
+    /// The gain must exceed the cost by this share of it, so that figures near the border do not decide.
+    pub hysteresis: f64,
+}
+
+impl Default for Cadence {
+    fn default() -> Self {
+        let day = Duration::from_secs(24 * 60 * 60);
+        Self {
+            min: day,
+            max: 14 * day,
+            recent: 3 * day,
+            period: 7 * day,
+            worth: 1.0,
+            refresh_cost: 1.0,
+            call_cost: 0.0,
+            hysteresis: 0.2,
+        }
+    }
+}
+
+impl Cadence {
+    /// The first setting that makes no sense: its name, value and what is wrong.
+    pub(super) fn problem(&self) -> Option<(&'static str, f64, &'static str)> {
+        let days = |duration: Duration| duration.as_secs_f64() / DAY;
+        let Self { min, max, recent, period, worth, refresh_cost, call_cost, hysteresis } = *self;
+        let money =
+            [("worth", worth), ("refresh_cost", refresh_cost), ("call_cost", call_cost), ("hysteresis", hysteresis)];
+        if let Some(&(field, value)) = money.iter().find(|(_, value)| !value.is_finite() || *value < 0.0) {
+            return Some((field, value, "give a number of 0 or more"));
+        }
+        let stretches = [("recent", recent), ("period", period), ("max", max)];
+        if let Some(&(field, value)) = stretches.iter().find(|(_, value)| value.is_zero()) {
+            return Some((field, days(value), "give a time above 0"));
+        }
+        (min > max).then_some(("min", days(min), "(in days) it lies above max"))
+    }
+
+    /// What a refresh with so many questions costs.
+    pub fn cost(&self, calls: u64) -> f64 {
+        self.refresh_cost + calls as f64 * self.call_cost
+    }
+}
+
+const DAY: f64 = 24.0 * 60.0 * 60.0;
+
+/// What is known of the live table beside one counted freshly, neither of which counts the users that judge.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ageing {
+    /// Days since the last refresh.
+    pub age: f64,
+    /// By how much the fresh table's hit rate exceeds the live one's at the same recent positions; none without any.
+    pub loss: Option<Estimate>,
+    /// The live table's own hit rate there.
+    pub live: Option<f64>,
+    /// How alike the two tables' top 5 successors are. Told beside; it decides nothing, since a key that changed may be
+    /// one that nobody asks for.
+    pub stability: Option<Jaccard>,
+    /// Questions that a refresh would ask now.
+    pub calls: u64,
+}
+
+/// Whether to refresh, with the numbers that say so.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Whether to refresh now.
+    pub refresh: bool,
+    /// What settled it.
+    pub reason: Reason,
+    /// What a refresh is expected to be worth over the coming period; 0 where no loss was measured.
+    pub gain: f64,
+    /// What it costs.
+    pub cost: f64,
+    /// What was known.
+    pub ageing: Ageing,
+}
+
+/// What settles a decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// The last refresh is younger than `min`.
+    TooSoon,
+    /// The last refresh is as old as `max`.
+    Overdue,
+    /// No recent position tells of a loss.
+    Unmeasured,
+    /// The loss is within what chance gives.
+    Uncertain,
+    /// The loss is real and costs less than a refresh.
+    TooCheap,
+    /// The loss costs more than a refresh.
+    Pays,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TooSoon => "too soon after the last one",
+            Self::Overdue => "the longest interval is over",
+            Self::Unmeasured => "no recent position tells of a loss",
+            Self::Uncertain => "the loss is within chance",
+            Self::TooCheap => "the loss costs less than a refresh",
+            Self::Pays => "the loss costs more than a refresh",
+        })
+    }
+}
+
+/// Decides. Never before `min`, always from `max` on; in between where the loss is real (its interval lies above 0) and
+/// its worth over the coming period exceeds the cost by the hysteresis. More loss never turns a refresh down.
+pub fn decide(config: &Cadence, ageing: &Ageing) -> Decision {
+    let loss = ageing.loss.unwrap_or_default();
+    let gain = 100.0 * loss.value.max(0.0) * config.worth * config.period.as_secs_f64() / DAY;
+    let cost = config.cost(ageing.calls);
+    let age = ageing.age * DAY;
+    let reason = if age < config.min.as_secs_f64() {
+        Reason::TooSoon
+    } else if age >= config.max.as_secs_f64() {
+        Reason::Overdue
+    } else if ageing.loss.is_none() {
+        Reason::Unmeasured
+    } else if loss.low <= 0.0 {
+        Reason::Uncertain
+    } else if gain <= cost * (1.0 + config.hysteresis) {
+        Reason::TooCheap
+    } else {
+        Reason::Pays
+    };
+    Decision { refresh: matches!(reason, Reason::Overdue | Reason::Pays), reason, gain, cost, ageing: *ageing }
+}
