@@ -18,6 +18,9 @@ use crate::interactions::Window;
 /// The exit code of an experiment that must not be read.
 const MISMATCH: u8 = 3;
 
+/// There is nothing to read, and nothing was written.
+const NO_LOG: &str = "no exposure log is named: `serve` writes one where [exposures] path says, or pass --exposures";
+
 /// Arguments of `segue experiment`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -63,9 +66,10 @@ struct Analyze {
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let Command::Analyze(args) = args.command;
     let config = common.start()?;
+    let exposures = args.exposures.as_deref().or(config.exposures.path.as_deref());
     let question = Question {
         experiment: named(&config, args.name.as_deref())?,
-        exposures: args.exposures.as_deref().unwrap_or(&config.exposures.path),
+        exposures: exposures.context(NO_LOG)?,
         outcomes: &config.outcomes,
         engine: &config.interactions,
         control: args.control.as_deref(),

@@ -8,12 +8,14 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-/// The exposure log (`[exposures]`). Nothing is written, or created, where no experiment is configured.
+/// The exposure log (`[exposures]`). Nothing is written, or created, without a path, or where no experiment is
+/// configured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExposuresConfig {
-    /// The directory of the log's files; replicas may share it.
-    pub path: String,
+    /// The directory of the log's files; replicas may share it. Without one nothing is logged: exposures are counted
+    /// only.
+    pub path: Option<String>,
     /// A file is written when so much time has passed since its first exposure.
     #[serde(with = "humantime_serde")]
     pub every: Duration,
@@ -30,7 +32,7 @@ impl Default for ExposuresConfig {
     fn default() -> Self {
         let many = NonZeroUsize::MIN.saturating_add((1 << 16) - 1);
         let every = Duration::from_secs(60);
-        Self { path: "exposures".into(), every, rows: many, queue: many, memory: ByteSize(8 << 20) }
+        Self { path: None, every, rows: many, queue: many, memory: ByteSize(8 << 20) }
     }
 }
 
@@ -38,6 +40,9 @@ impl Default for ExposuresConfig {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExposuresError {
+    /// A path that names nothing.
+    #[error("[exposures] path is empty: name a directory, or leave it out to log nothing")]
+    NoPath,
     /// An object store.
     #[error(
         "[exposures] path = `{0}`: exposures are written to a local directory only: name one, and copy it from there"
@@ -72,8 +77,10 @@ const MOST: usize = 1 << 24;
 impl ExposuresConfig {
     /// Refuses what cannot be written to. Looks at nothing but the config.
     pub fn check(&self) -> Result<(), ExposuresError> {
-        if self.path.contains("://") {
-            return Err(ExposuresError::Url(self.path.clone()));
+        match self.path.as_deref() {
+            Some("") => return Err(ExposuresError::NoPath),
+            Some(path) if path.contains("://") => return Err(ExposuresError::Url(path.into())),
+            _ => {}
         }
         for (field, value) in [("rows", self.rows.get()), ("queue", self.queue.get())] {
             if value > MOST {

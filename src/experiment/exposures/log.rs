@@ -32,8 +32,8 @@ struct Counters {
 }
 
 impl Exposures {
-    /// Starts the thread that writes; dropping the [`ExposureWriter`] writes what is left and ends it. `None` without
-    /// experiments.
+    /// Starts the thread that counts and writes; dropping the [`ExposureWriter`] writes what is left and ends it.
+    /// `None` without experiments. That nothing is logged, for want of a path, is said once.
     pub fn start(
         config: &ExposuresConfig,
         experiments: &Experiments,
@@ -42,6 +42,9 @@ impl Exposures {
             return Ok(None);
         }
         config.check()?;
+        if config.path.is_none() {
+            tracing::warn!("exposures are counted but not logged: [exposures] path names the directory to log them to");
+        }
         let (queue, waiting) = sync_channel(config.queue.get());
         let writer = ExposureWriter::start(config, Names::of(experiments), waiting)?;
         let of_experiment = |config: &crate::experiment::Config| {
@@ -91,10 +94,13 @@ impl Counters {
 
 /// Tells the recorder what the names mean.
 pub fn describe_metrics() {
-    describe_counter!("segue_exposures_total", "Exposures taken into the log, by experiment and arm.");
+    describe_counter!(
+        "segue_exposures_total",
+        "Units that an arm answered, each once a day, by experiment and arm; logged where exposures.path is set."
+    );
     describe_counter!(
         "segue_exposures_dropped_total",
-        "Exposures that the log did not take, by experiment, arm and reason; offered again at the unit's next lookup."
+        "Exposures that were not taken, by experiment, arm and reason; offered again at the unit's next lookup."
     );
     describe_counter!("segue_exposures_written_total", "Exposures that are in a file.");
     describe_counter!("segue_exposures_lost_total", "Exposures that could not be written before the process ended.");

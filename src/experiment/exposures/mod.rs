@@ -1,5 +1,5 @@
 //! The exposure log: which unit was answered by which arm, once a unit, arm and day (UTC), as Parquet files in a
-//! directory.
+//! directory. Without a directory the same exposures are counted, and none is kept.
 //!
 //! A lookup costs a look into a table of those seen today, and for a new one an offer to a bounded queue: it never
 //! waits. What the queue does not take is counted and offered again at the unit's next lookup; so one may be written

@@ -1,7 +1,7 @@
-//! The thread that writes exposures.
+//! The thread that counts exposures and writes them.
 
 use std::hash::{BuildHasher, RandomState};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -60,9 +60,10 @@ impl ExposureWriter {
         names: Names,
         queue: Receiver<Exposure>,
     ) -> Result<Self, ExposuresError> {
-        let directory = PathBuf::from(&config.path);
-        let unwritable = |source| ExposuresError::Directory { path: directory.clone(), source };
-        encode::prepare(&directory).map_err(unwritable)?;
+        let directory = config.path.as_ref().map(PathBuf::from);
+        if let Some(path) = &directory {
+            encode::prepare(path).map_err(|source| ExposuresError::Directory { path: path.clone(), source })?;
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let counts = names.0.iter().map(|named| vec![0; named.arms.len()]).collect();
         let work = Work {
@@ -95,7 +96,8 @@ impl Drop for ExposureWriter {
 }
 
 struct Work {
-    directory: PathBuf,
+    /// None where exposures are only counted.
+    directory: Option<PathBuf>,
     names: Names,
     queue: Receiver<Exposure>,
     batch: Vec<Exposure>,
@@ -145,10 +147,13 @@ impl Work {
     fn take(&mut self) -> bool {
         while self.batch.len() < self.rows {
             let Ok(exposure) = self.queue.try_recv() else { return false };
+            self.today.count(&exposure);
+            if self.directory.is_none() {
+                continue;
+            }
             if self.batch.is_empty() {
                 self.began = Instant::now();
             }
-            self.today.count(&exposure);
             self.batch.push(exposure);
         }
         true
@@ -156,7 +161,8 @@ impl Work {
 
     /// Writes the batch. If that fails, which is false, it stays and is tried again.
     fn write(&mut self) -> bool {
-        let path = self.path();
+        let Some(directory) = &self.directory else { return true };
+        let path = self.path(directory);
         if let Err(problem) = encode::write(&path, &self.batch, &self.names) {
             counter!("segue_exposure_write_failures_total").increment(1);
             let exposures = self.batch.len();
@@ -170,18 +176,19 @@ impl Work {
     }
 
     /// A name that no other file of this or another process has, in order of time.
-    fn path(&self) -> PathBuf {
+    fn path(&self, directory: &Path) -> PathBuf {
         let first = self.batch.first().and_then(|first| DateTime::from_timestamp_micros(first.at)).unwrap_or_default();
         let (time, token, number) = (first.format("%Y%m%dT%H%M%SZ"), self.token, self.written);
-        self.directory.join(format!("exposures-{time}-{token:016x}-{number}.parquet"))
+        directory.join(format!("exposures-{time}-{token:016x}-{number}.parquet"))
     }
 
     /// What is left could not be written.
     fn end(self) {
+        let Some(directory) = &self.directory else { return };
         let lost = self.batch.len() + self.queue.try_iter().count();
         if lost > 0 {
             counter!("segue_exposures_lost_total").increment(lost as u64);
-            let directory = self.directory.display();
+            let directory = directory.display();
             tracing::error!(lost, %directory, "exposures are lost: the directory cannot be written to");
         }
     }

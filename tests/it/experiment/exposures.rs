@@ -145,5 +145,6 @@ fn nothing_is_written_without_experiments_and_nowhere_that_cannot_be() {
     std::fs::write(dir.path().join("file"), "").unwrap();
     let error = told(json!({"path": dir.path().join("file/within")}));
     assert!(error.contains("file/within") && error.contains("cannot be written to"), "{error}");
+    assert!(told(json!({"path": ""})).contains("path is empty"));
     assert!(told(json!({"queue": 100_000_000})).contains("queue = 100000000"));
 }

@@ -13,7 +13,7 @@ use crate::serve::harness::lookup;
 
 const UNITS: usize = 400;
 
-const CONFIG: &str = r#"
+const EXPERIMENT: &str = r#"
 [[experiments]]
 name = "rag"
 salt = "2026-rag"
@@ -21,9 +21,15 @@ arms = [
     { name = "control", weight = 0.5, channel = "control" },
     { name = "fresh", weight = 0.5, channel = "fresh" },
 ]
+"#;
+
+const LOGGED: &str = r#"
 [exposures]
 path = "exposures"
 every = "100ms"
+"#;
+
+const OUTCOMES: &str = r#"
 [outcomes]
 path = "outcomes.csv"
 [outcomes.metrics]
@@ -33,14 +39,14 @@ path = "outcomes.csv"
 "#;
 
 /// With a version on `main`, `control` and `fresh`, and the experiment between the latter two.
-fn world() -> World {
+fn world(settings: &str) -> World {
     let world = World::simulated(2);
     world.refresh();
     for channel in ["control", "fresh"] {
         world.text(&["versions", "publish", "1", "--channel", channel, "--why", "an arm"]);
     }
     let config = world.read("segue.toml");
-    world.write("segue.toml", &(config + CONFIG));
+    world.write("segue.toml", &(config + EXPERIMENT + settings));
     world
 }
 
@@ -139,7 +145,7 @@ async fn served(world: &World) -> (Vec<String>, DateTime<Utc>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_arms_are_served_logged_and_told_apart() {
-    let world = world();
+    let world = world(&[LOGGED, OUTCOMES].concat());
     let offline = world.json(&["lookup", "3", "--unit", "user 7", "--offline"]);
     let (arms, now) = served(&world).await;
     assert_eq!(offline["arm"], *arms[7], "the store's answer names the server's arm");
@@ -226,7 +232,7 @@ fn refused(world: &World, arms: &[String]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_loses_what_was_not_written_yet_and_nothing_else() {
-    let world = world();
+    let world = world(&[LOGGED, OUTCOMES].concat());
     let mut server = Server::start(&world, &["--no-refresher"]);
     let _ = server.serves(1).await;
     let ask = async |unit: usize| {
@@ -248,4 +254,40 @@ async fn a_kill_loses_what_was_not_written_yet_and_nothing_else() {
     let units: u64 =
         report["sample_ratio"]["units"].as_array().unwrap().iter().map(|units| units.as_u64().unwrap()).sum();
     assert!((30..=31).contains(&units), "{report:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_path_exposures_are_counted_and_nothing_is_created() {
+    let world = world(OUTCOMES);
+    // No directory of that name can be made here.
+    world.write("exposures", "a file");
+    let entries = || std::fs::read_dir(world.path()).unwrap().count();
+    let before = entries();
+    let mut server = Server::start(&world, &["--no-refresher"]);
+    let _ = server.serves(1).await;
+    let ask = async |unit: usize| {
+        let request = LookupRequest { unit: format!("user {unit}"), ..lookup(&[3], 1) };
+        server.lookups().await.lookup(request).await.unwrap().into_inner().arm
+    };
+    until(AT_LAST, "an arm", async || !ask(0).await.is_empty()).await;
+    // An odd number, so that the arms cannot hold the same.
+    for unit in (0..21).chain(0..21) {
+        ask(unit).await;
+    }
+    let counted = async |arm: &str| {
+        server.metric(&format!(r#"segue_exposures_total{{experiment="rag",arm="{arm}"}}"#)).await as usize
+    };
+    assert_eq!(counted("control").await + counted("fresh").await, 21);
+    until(AT_LAST, "a live sample-ratio check", async || {
+        let shown = server.metric(r#"segue_experiment_sample_ratio_p_value{experiment="rag"}"#).await;
+        0.0 < shown && shown < 1.0
+    })
+    .await;
+    assert_eq!(server.metric("segue_exposures_written_total").await, 0.0);
+    assert_eq!(server.log().matches("exposures are counted but not logged").count(), 1, "{}", server.log());
+    server.process.signal(Signal::TERM);
+    assert!(server.process.ends_within(AT_LAST).success());
+    assert!(!server.log().contains("exposures are lost"), "{}", server.log());
+    assert_eq!((world.read("exposures").as_str(), entries()), ("a file", before));
+    world.run(&["experiment", "analyze"]).refused(&["no exposure log is named", "--exposures"]);
 }
