@@ -8,6 +8,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::archive;
 use super::error::BuildError;
 use super::format::{self, Header, LINE, MAX_K, MAX_WIDTH, SectionEntry};
+use super::index::ClusterIndex;
 use super::lineage::Lineage;
 use super::row::{Candidate, Entry, Layout, Source};
 use super::sort::RowSorter;
@@ -76,6 +77,7 @@ impl Default for BuildLimits {
 pub struct TableBuilder<'t, W: Write + Seek> {
     out: BufWriter<W>,
     taxonomy: &'t Taxonomy,
+    index: ClusterIndex,
     shape: Shape,
     layout: Layout,
     limits: BuildLimits,
@@ -93,11 +95,13 @@ impl<'t, W: Write + Seek> TableBuilder<'t, W> {
     pub fn new(out: W, taxonomy: &'t Taxonomy, shape: Shape, limits: BuildLimits) -> Result<Self, BuildError> {
         shape.check()?;
         let Shape { k, width } = shape;
-        let layout = Layout::new(format::key_bytes(k, clusters(taxonomy)), width);
+        let index = ClusterIndex::new(taxonomy);
+        let layout = Layout::new(format::key_bytes(k, index.clusters()), width);
         let sorter = RowSorter::new(layout, limits.memory, limits.spill_dir.clone());
         let mut builder = Self {
             out: BufWriter::with_capacity(1 << 20, out),
             taxonomy,
+            index,
             shape,
             layout,
             limits,
@@ -156,7 +160,7 @@ impl<'t, W: Write + Seek> TableBuilder<'t, W> {
     }
 
     fn index_of(&self, cluster: ClusterId, key: &[ClusterId]) -> Result<u32, BuildError> {
-        self.taxonomy.index_of(cluster).ok_or_else(|| BuildError::UnknownCluster { cluster, key: key.to_vec() })
+        self.index.get(cluster).ok_or_else(|| BuildError::UnknownCluster { cluster, key: key.to_vec() })
     }
 
     fn fill_entries(&mut self, key: &[ClusterId], indices: &[u32], row: &[Candidate]) -> Result<(), BuildError> {
@@ -182,7 +186,7 @@ impl<'t, W: Write + Seek> TableBuilder<'t, W> {
     }
 
     fn popular_entries(&self, popular: &[Candidate]) -> Result<Vec<Entry>, BuildError> {
-        let mut seen = vec![false; self.taxonomy.clusters().len()];
+        let mut seen = vec![false; self.index.clusters() as usize];
         let mut entries = Vec::with_capacity(popular.len());
         for candidate in popular {
             let index = self.index_of(candidate.cluster, &[])?;
@@ -205,7 +209,7 @@ impl<'t, W: Write + Seek> TableBuilder<'t, W> {
             if last.replace(key) == Some(key) {
                 let bits = format::index_bits(self.shape.k, self.layout.key_bytes);
                 let (indices, _) = format::unpack(key, self.key_len, bits);
-                let ids = indices[..self.key_len].iter().map(|&index| self.taxonomy.clusters()[index as usize].id);
+                let ids = indices[..self.key_len].iter().map(|&index| self.index.id(index));
                 return Err(BuildError::DuplicateKey(ids.collect()));
             }
             writer.place(hash, row)
@@ -227,7 +231,7 @@ impl<'t, W: Write + Seek> TableBuilder<'t, W> {
             k: self.shape.k,
             width: self.shape.width,
             key_bytes: self.layout.key_bytes,
-            clusters: clusters(self.taxonomy),
+            clusters: self.index.clusters(),
             file_len: self.written,
         };
         let front = format::encode(&header, &self.sections);
@@ -297,10 +301,6 @@ impl<'w, W: Write> SectionWriter<'w, W> {
             checksum: self.checksum.digest(),
         })
     }
-}
-
-fn clusters(taxonomy: &Taxonomy) -> u32 {
-    u32::try_from(taxonomy.clusters().len()).expect("ids are distinct u32; 2^32 of them do not fit in memory")
 }
 
 fn writing(source: std::io::Error) -> BuildError {

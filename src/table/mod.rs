@@ -11,6 +11,7 @@ mod build;
 mod config;
 mod error;
 pub mod format;
+mod index;
 mod lineage;
 mod place;
 mod prefetch;

@@ -2,7 +2,8 @@
 
 use super::archive::{self, Contents};
 use super::error::OpenError;
-use super::format::{self, Header, LINE, SectionEntry};
+use super::format::{self, Header, SectionEntry};
+use super::index::ClusterIndex;
 use super::lineage::Lineage;
 use super::place::Row;
 use super::row::{Entry, Layout};
@@ -49,7 +50,7 @@ impl<B: AsRef<[u8]>> Table<B> {
         let archive = rows.pop().ok_or(OpenError::NotATable)?;
         rows.reverse();
         // Before it is read: damage is best told as such.
-        prove(section(bytes.as_ref(), &archive), &archive)?;
+        prove(format::section_checksum(section(bytes.as_ref(), &archive)), &archive)?;
         let contents = archive::decode(section(bytes.as_ref(), &archive), header.clusters)?;
         let index = ClusterIndex::new(&contents.taxonomy);
         let layout = Layout::new(header.key_bytes, header.width);
@@ -101,7 +102,7 @@ impl<B: AsRef<[u8]>> Table<B> {
     /// The dense index of a cluster id; `None` for one that the taxonomy lacks.
     #[inline]
     pub fn index_of(&self, cluster: ClusterId) -> Option<u32> {
-        self.index.get(cluster.0)
+        self.index.get(cluster)
     }
 
     /// The id at a dense index that this table gave.
@@ -110,7 +111,7 @@ impl<B: AsRef<[u8]>> Table<B> {
     /// On an index of no cluster.
     #[inline]
     pub fn cluster_id(&self, index: u32) -> ClusterId {
-        ClusterId(self.index.ids[index as usize])
+        self.index.id(index)
     }
 
     /// Clusters by popularity, the most popular first (their scores are shares of sequences).
@@ -143,47 +144,10 @@ pub(super) fn section<'b>(bytes: &'b [u8], entry: &SectionEntry) -> &'b [u8] {
     &bytes[entry.offset as usize..][..entry.len as usize]
 }
 
-/// Whether a section's bytes are those that were written.
-pub(super) fn prove(bytes: &[u8], entry: &SectionEntry) -> Result<(), OpenError> {
-    let found = format::section_checksum(bytes);
+/// Whether the checksum found over a section's bytes is that of those written.
+pub(super) fn prove(found: u64, entry: &SectionEntry) -> Result<(), OpenError> {
     if found == entry.checksum {
         return Ok(());
     }
     Err(OpenError::Checksum { part: format::section_name(entry.key_len), stated: entry.checksum, found })
-}
-
-/// From ids to dense indices and back.
-#[derive(Debug)]
-struct ClusterIndex {
-    /// By index, ascending.
-    ids: Box<[u32]>,
-    /// By id, where ids are nearly dense, as they mostly are: one read of an array instead of a search.
-    indices: Option<Box<[u32]>>,
-}
-
-/// Marks an id of no cluster.
-const ABSENT: u32 = u32::MAX;
-
-impl ClusterIndex {
-    fn new(taxonomy: &Taxonomy) -> Self {
-        let ids: Box<[u32]> = taxonomy.clusters().iter().map(|cluster| cluster.id.0).collect();
-        let highest = ids.last().map_or(0, |&id| id as usize);
-        let nearly_dense = highest <= 8 * ids.len() + LINE;
-        let indices = nearly_dense.then(|| {
-            let mut indices = vec![ABSENT; highest + 1];
-            for (index, &id) in ids.iter().enumerate() {
-                indices[id as usize] = index as u32;
-            }
-            indices.into()
-        });
-        Self { ids, indices }
-    }
-
-    #[inline]
-    fn get(&self, id: u32) -> Option<u32> {
-        match &self.indices {
-            Some(indices) => indices.get(id as usize).copied().filter(|&index| index != ABSENT),
-            None => self.ids.binary_search(&id).ok().map(|index| index as u32),
-        }
-    }
 }

@@ -2,16 +2,21 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
 use std::path::PathBuf;
 
 use super::error::BuildError;
 use super::format;
+use super::prefetch::prefetch;
 use super::row::Layout;
 use crate::files::unnamed;
 
-/// Order of rows in a section.
+/// Rows asked of the memory before they are needed: sorted, they lie anywhere.
+const AHEAD: usize = 16;
+
+/// Order of rows in a section: hash, then key.
 type Place = (u64, u128);
 
 /// Takes rows in any order and gives them back sorted.
@@ -22,14 +27,15 @@ pub(super) struct RowSorter {
     capacity: usize,
     memory: usize,
     rows: Vec<u8>,
-    places: Vec<(Place, u32)>,
+    /// Each row's hash, and which row it is.
+    places: Vec<(u64, u32)>,
     runs: Vec<File>,
     total: u64,
 }
 
 impl RowSorter {
     pub(super) fn new(layout: Layout, memory: usize, spill_dir: PathBuf) -> Self {
-        let each = layout.stride + size_of::<(Place, u32)>();
+        let each = layout.stride + size_of::<(u64, u32)>();
         let capacity = (memory / each).clamp(1, u32::MAX as usize);
         let (rows, places, runs) = (Vec::new(), Vec::new(), Vec::new());
         Self { layout, spill_dir, capacity, memory, rows, places, runs, total: 0 }
@@ -41,7 +47,7 @@ impl RowSorter {
             self.spill()?;
         }
         let at = self.places.len();
-        self.places.push(((format::hash(key), key), at as u32));
+        self.places.push((format::hash(key), at as u32));
         self.total += 1;
         let start = self.rows.len();
         self.rows.resize(start + self.layout.stride, 0);
@@ -54,7 +60,7 @@ impl RowSorter {
     }
 
     fn spill(&mut self) -> Result<(), BuildError> {
-        self.places.sort_unstable();
+        self.sort();
         let run = self.write_run().map_err(|source| BuildError::Io { doing: "spilling rows to disk", source })?;
         self.runs.push(run);
         self.rows.clear();
@@ -62,14 +68,29 @@ impl RowSorter {
         Ok(())
     }
 
+    fn sort(&mut self) {
+        let key = |at| self.layout.key(slot(&self.rows, at, self.layout.stride));
+        // Hashes of keys that fit 64 bits differ: a key is hardly ever looked at.
+        self.places.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| key(a.1).cmp(&key(b.1))));
+    }
+
     fn write_run(&self) -> io::Result<File> {
         let mut writer = BufWriter::with_capacity(1 << 20, unnamed(&self.spill_dir)?);
-        for &(_, at) in &self.places {
-            writer.write_all(slot(&self.rows, at, self.layout.stride))?;
-        }
+        self.sorted().try_for_each(|(_, row)| writer.write_all(row))?;
         let mut file = writer.into_inner().map_err(|error| error.into_error())?;
         file.rewind()?;
         Ok(file)
+    }
+
+    /// The rows in memory, in order once they are sorted, with their hashes.
+    fn sorted(&self) -> impl Iterator<Item = (u64, &[u8])> {
+        let stride = self.layout.stride;
+        self.places.iter().enumerate().map(move |(nth, &(hash, at))| {
+            if let Some(&(_, ahead)) = self.places.get(nth + AHEAD) {
+                prefetch(&self.rows, ahead as usize * stride);
+            }
+            (hash, slot(&self.rows, at, stride))
+        })
     }
 
     /// Hands every row to `take`, in order, with its hash and key.
@@ -77,10 +98,9 @@ impl RowSorter {
         mut self,
         mut take: impl FnMut(u64, u128, &[u8]) -> Result<(), BuildError>,
     ) -> Result<(), BuildError> {
-        self.places.sort_unstable();
         if self.runs.is_empty() {
-            let stride = self.layout.stride;
-            return self.places.iter().try_for_each(|&((hash, key), at)| take(hash, key, slot(&self.rows, at, stride)));
+            self.sort();
+            return self.sorted().try_for_each(|(hash, row)| take(hash, self.layout.key(row), row));
         }
         self.spill()?;
         (self.rows, self.places) = (Vec::new(), Vec::new());
@@ -95,9 +115,13 @@ impl RowSorter {
         for (at, run) in runs.iter_mut().enumerate() {
             heads.extend(run.advance()?.map(|place| Reverse((place, at))));
         }
-        while let Some(Reverse(((hash, key), at))) = heads.pop() {
+        while let Some(mut head) = heads.peek_mut() {
+            let Reverse(((hash, key), at)) = *head;
             take(hash, key, &runs[at].row)?;
-            heads.extend(runs[at].advance()?.map(|place| Reverse((place, at))));
+            match runs[at].advance()? {
+                Some(place) => *head = Reverse((place, at)),
+                None => drop(PeekMut::pop(head)),
+            }
         }
         Ok(())
     }
