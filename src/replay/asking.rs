@@ -1,5 +1,7 @@
 //! Positions put to a table, through the lookup that serves.
 
+use std::collections::HashSet;
+
 use super::error::ReplayError;
 use super::hit_rate::Settings;
 use super::step::Period;
@@ -16,17 +18,20 @@ pub(super) struct Asking<'a> {
     pub(super) periods: &'a [Period],
     pub(super) settings: &'a Settings,
     pub(super) clusters: usize,
+    /// Clusters that are no targets: predicting them is neither asked for nor counted.
+    pub(super) no_targets: &'a HashSet<ClusterId>,
 }
 
 impl Asking<'_> {
-    /// Hands over every position of a stretch with its user and period.
+    /// Hands over every position of a stretch that has a target, with its user and period.
     fn each(
         &self,
         stretch: &Period,
         mut take: impl FnMut(usize, usize, &Position<'_>) -> Result<(), ReplayError>,
     ) -> Result<(), ReplayError> {
         for (user, meetings) in self.users.iter().enumerate() {
-            for position in positions(meetings, stretch.from, stretch.to, self.settings.horizon) {
+            let positions = positions(meetings, stretch.from, stretch.to, self.settings.horizon);
+            for position in positions.filter(|position| self.targets(position) > 0) {
                 let period = self.periods.partition_point(|period| period.from <= position.at) - 1;
                 take(period, user, &position)?;
             }
@@ -34,10 +39,15 @@ impl Asking<'_> {
         Ok(())
     }
 
+    fn targets(&self, position: &Position<'_>) -> usize {
+        position.truth.iter().filter(|meeting| !self.no_targets.contains(&meeting.cluster)).count()
+    }
+
     pub(super) fn random(&self, stretch: &Period, tally: &mut Tally) {
         let n = self.settings.n;
         let drawn = self.each(stretch, |period, user, position| {
-            let expected = |n| random_novel(self.clusters, position, n);
+            let novel = self.clusters.saturating_sub(position.history.len());
+            let expected = |n| random_novel(novel, self.targets(position), n);
             let hits = Hits { positions: 1.0, served_1: expected(1), served_n: expected(n), ..Hits::default() };
             tally.take(period, user, &hits);
             Ok(())
@@ -98,8 +108,9 @@ impl Asking<'_> {
             let query = Query { history: &history, limit, exclude: &[] };
             let answer = lookup(table, rules, query, &mut scratch).map_err(|error| self.too_many(name, error))?;
             let matched = answer.matched as usize;
-            let served = first(answer.predictions.iter().map(|prediction| prediction.cluster), position);
-            let of_key = first(key_row(table, &history), position);
+            let is_hit = |cluster| position.is_true(cluster) && !self.no_targets.contains(&cluster);
+            let served = first(answer.predictions.iter().map(|prediction| prediction.cluster), is_hit);
+            let of_key = first(key_row(table, &history), is_hit);
             let within = |first: usize, n: usize| f64::from(first < n);
             let hits = Hits {
                 positions: 1.0,
@@ -128,9 +139,9 @@ struct Answered {
     hits: Hits,
 }
 
-/// The place of the first prediction that comes true; the last place there is where none does.
-fn first(mut predicted: impl Iterator<Item = ClusterId>, position: &Position<'_>) -> usize {
-    predicted.position(|cluster| position.is_true(cluster)).unwrap_or(usize::MAX)
+/// The place of the first prediction that is a hit; the last place there is where none is.
+fn first(mut predicted: impl Iterator<Item = ClusterId>, is_hit: impl Fn(ClusterId) -> bool) -> usize {
+    predicted.position(is_hit).unwrap_or(usize::MAX)
 }
 
 /// What the full key's row says, as it stands there; nothing of a shorter history. A history names each cluster once.

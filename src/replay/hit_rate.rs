@@ -1,5 +1,7 @@
 //! Hit rates over time: every version asked about every position, by the code that serves.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Progress;
@@ -9,6 +11,7 @@ use super::error::ReplayError;
 use super::step::{Period, Step, periods};
 use super::stretch::{Answering, Compared, Version};
 use super::tally::{Difference, HitRate, Tally};
+use crate::ids::ClusterId;
 use crate::interactions::{HeldOut, Log, Users, Window};
 use crate::table;
 use crate::taxonomy::Taxonomy;
@@ -33,8 +36,20 @@ pub struct Settings {
     /// Who is asked about and not counted; `None` counts and asks everyone, each about what comes later than all that is
     /// counted.
     pub held_out: Option<HeldOut>,
+    /// So many of the clusters that were the most popular in the window before `from` are no targets: what is left tells
+    /// whether a version knows more than what everyone likes.
+    pub beyond: usize,
     /// Times that users are drawn anew for an interval.
     pub resamples: usize,
+}
+
+impl Settings {
+    /// The clusters that [`Settings::beyond`] means, as `log` counts them.
+    pub(super) async fn no_targets(&self, log: &Log) -> Result<HashSet<ClusterId>, ReplayError> {
+        let window = Window { from: Some(self.window.before(self.from)), to: Some(self.from) };
+        let popular = if self.beyond > 0 { log.popular(&window).await?.clusters } else { Vec::new() };
+        Ok(popular.into_iter().take(self.beyond).map(|(cluster, _)| cluster).collect())
+    }
 }
 
 /// Replays `log`. The meetings of the users asked about are held in memory, 16 bytes each, and one table at a time.
@@ -53,7 +68,8 @@ pub async fn hit_rate<B: AsRef<[u8]>>(
     };
     let ahead = to.checked_add_signed(settings.horizon + TimeDelta::nanoseconds(1));
     let users = asked.meetings(&Window { from: None, to: ahead }).await?;
-    let asking = Asking { users: &users, periods: &reported, settings, clusters: taxonomy.clusters().len() };
+    let (clusters, no_targets) = (taxonomy.clusters().len(), &settings.no_targets(&counted).await?);
+    let asking = Asking { users: &users, periods: &reported, settings, clusters, no_targets };
     let stretches = compared.iter().map(|compared| compared.version.stretches(from, to, settings.window));
     let stretches = stretches.collect::<Result<Vec<_>, _>>()?;
     let (mut done, total) = (0, stretches.iter().map(Vec::len).sum::<usize>() as u64);

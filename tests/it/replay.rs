@@ -30,6 +30,7 @@ fn settings(from: i64, to: i64) -> Settings {
         n: 5,
         horizon: TimeDelta::from_std(Duration::from_secs(7 * 86_400)).unwrap(),
         held_out: None,
+        beyond: 0,
         resamples: 0,
     }
 }

@@ -51,6 +51,7 @@ async fn measure(config: &Config, args: &Args) -> anyhow::Result<BackTest> {
         n: args.limit as usize,
         horizon: TimeDelta::from_std(args.horizon).unwrap_or(TimeDelta::MAX / 4),
         held_out: Some(config.evaluation.held_out.clone()),
+        beyond: 0,
         resamples: args.resamples as usize,
     };
     let weighing = Weighing { cadence: config.evaluation.cadence.clone(), retrieval: config.retrieval.clone() };

@@ -36,6 +36,9 @@ pub(super) struct Args {
     /// Count and ask everyone, each about what comes later than all that is counted, instead of holding users out
     #[arg(long)]
     pub(super) everyone: bool,
+    /// Ask for targets outside the so many clusters that were the most popular before the start
+    #[arg(long, default_value_t = 0)]
+    pub(super) beyond: u32,
     /// Times that users are drawn anew for an interval
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=100_000))]
     pub(super) resamples: u64,
@@ -45,7 +48,7 @@ impl Args {
     /// Everyone counted and asked; the rest as by default.
     pub(super) fn everyone(over: Over, versions: Vec<Named>, window: Step, resamples: u64) -> Self {
         let horizon = Duration::from_secs(7 * 24 * 60 * 60);
-        Self { over, versions, window: Some(window), limit: 5, horizon, everyone: true, resamples }
+        Self { over, versions, window: Some(window), limit: 5, horizon, everyone: true, beyond: 0, resamples }
     }
 }
 
@@ -68,6 +71,7 @@ pub(super) async fn measure(config: &Config, args: &Args) -> anyhow::Result<HitR
         n: args.limit as usize,
         horizon: TimeDelta::from_std(args.horizon).unwrap_or(TimeDelta::MAX / 4),
         held_out: (!args.everyone).then(|| config.evaluation.held_out.clone()),
+        beyond: args.beyond as usize,
         resamples: args.resamples as usize,
     };
     let mut shown = Shown::new();
