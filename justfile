@@ -38,9 +38,11 @@ bench-swap:
 bench-inference:
     cargo bench --no-default-features --features embedded --bench inference
 
-# llama.cpp's server, to compare answers with: built once, in 12 minutes or more (needs cmake, ninja, a C++ compiler, pip)
+# the embedded model beside llama.cpp's server with the same weights (built once, in 12 minutes or more: needs cmake,
+# ninja, a C++ compiler and pip; and the development data)
 peers:
-    benches/inference/peers
+    SEGUE_LLAMA_SERVER="$(realpath "$(benches/inference/peers)")" cargo test --features embedded --test it -- \
+        --ignored --nocapture process::peers
 
 # counting 10, 30 and 100 million rows, beside DuckDB and Polars: an hour
 bench-count:

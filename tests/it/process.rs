@@ -13,6 +13,8 @@ mod input;
 mod judged;
 #[cfg(feature = "embedded")]
 mod model;
+#[cfg(feature = "embedded")]
+mod peers;
 mod refresher;
 mod runs;
 mod server;

@@ -1,5 +1,8 @@
 //! The whole pipeline on real ratings, with the model in the process.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use segue::proto::Source;
 use serde_json::Value;
 
@@ -8,7 +11,7 @@ use super::server::Server;
 use crate::count::shared;
 
 /// Two months of ratings; a few keys, since each takes a part of a second.
-fn world() -> Option<World> {
+pub(super) fn world() -> Option<World> {
     let [log, clusters] = ["interactions.parquet", "clusters.csv"].map(shared);
     let (log, clusters) = (log?, clusters?);
     let world = World::with_log("");
@@ -91,17 +94,19 @@ async fn an_untuned_model_is_held_and_served_once_someone_approves_it() {
     assert_eq!(world.text(&["versions", "publish", "v2"]), "main is at v2\n");
 
     let server = Server::start(&world, &[]);
-    let answer = server.ask(&asked(&world), 3).await.unwrap();
+    let answer = server.ask(&keys(&world)[0], 3).await.unwrap();
     assert_eq!((answer.version, answer.matched), (2, 2), "{answer:?}");
     assert_eq!(answer.predictions[0].source(), Source::Llm, "{answer:?}");
 }
 
-/// A key that the model answered.
-fn asked(world: &World) -> Vec<u32> {
+/// The keys of two clusters, the most observed first: in this order the model is asked for them.
+pub(super) fn keys(world: &World) -> Vec<Vec<u32>> {
     let counts = world.text(&["count", "--from", "2013-08-02", "--to", "2013-10-01"]);
     let rows =
         counts.lines().skip(1).map(|line| line.split(',').map(|cell| cell.parse().unwrap()).collect::<Vec<u32>>());
-    let mut keys = std::collections::BTreeMap::<Vec<u32>, u32>::new();
-    rows.for_each(|row| *keys.entry(row[..2].to_vec()).or_default() += row[3]);
-    keys.into_iter().max_by_key(|(key, seen)| (*seen, std::cmp::Reverse(key.clone()))).unwrap().0
+    let mut seen = BTreeMap::<Vec<u32>, u32>::new();
+    rows.for_each(|row| *seen.entry(row[..2].to_vec()).or_default() += row[3]);
+    let mut keys: Vec<_> = seen.into_iter().collect();
+    keys.sort_by_key(|(key, seen)| (Reverse(*seen), key.clone()));
+    keys.into_iter().map(|(key, _)| key).collect()
 }
