@@ -1,6 +1,7 @@
 //! The network face, over loopback sockets, with real clients and a real store.
 
 mod admin;
+mod declared;
 mod drain;
 mod errors;
 mod experiments;
