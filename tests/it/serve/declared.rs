@@ -5,9 +5,9 @@ use segue::serve::Config;
 use segue::store::Note;
 use serde_json::json;
 use std::time::{Duration, Instant};
-use tonic::{Code, Status};
-use tonic_types::StatusExt;
+use tonic::Code;
 
+use super::admin::refused;
 use super::errors::problem;
 use super::harness::*;
 
@@ -89,12 +89,6 @@ async fn an_experiment_runs_with_the_answer_to_its_call_and_ends_so() {
     assert_eq!(told, [(3, "end", "eve"), (2, "set", "ada"), (1, "set", "ada")]);
 }
 
-fn refused(status: Status, code: Code, reason: &str) {
-    let details = status.get_error_details();
-    let told = details.error_info().map(|info| info.reason.clone()).unwrap_or_default();
-    assert_eq!((status.code(), told.as_str()), (code, reason), "{status}");
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_that_make_no_sense_change_nothing() {
     let served = with_candidate(Config::default()).await;
@@ -126,11 +120,11 @@ async fn calls_that_make_no_sense_change_nothing() {
             "EXPERIMENT_SALT",
         ),
     ] {
-        refused(admin.set_experiment(set(experiment)).await.unwrap_err(), code, reason);
+        refused(&admin.set_experiment(set(experiment)).await.unwrap_err(), code, reason);
     }
     let long = SetExperimentRequest { why: "x".repeat(10_000), ..set(experiment("rag", "main")) };
-    refused(admin.set_experiment(long).await.unwrap_err(), Code::InvalidArgument, "NOTE_TOO_LONG");
-    refused(admin.end_experiment(end("rgg")).await.unwrap_err(), Code::NotFound, "UNKNOWN_EXPERIMENT");
+    refused(&admin.set_experiment(long).await.unwrap_err(), Code::InvalidArgument, "NOTE_TOO_LONG");
+    refused(&admin.end_experiment(end("rgg")).await.unwrap_err(), Code::NotFound, "UNKNOWN_EXPERIMENT");
     assert_eq!(served.store.experiment_changes(0).unwrap().len(), 1);
     assert_eq!(dealt(&served).await, before);
 }
@@ -186,12 +180,12 @@ async fn what_the_config_declares_no_call_touches() {
     let mut admin = served.operations().await;
     admin.reload(ReloadRequest::default()).await.unwrap();
     let before = dealt(&served).await;
-    refused(admin.end_experiment(end("fixed")).await.unwrap_err(), Code::FailedPrecondition, "CONFIGURED_EXPERIMENT");
+    refused(&admin.end_experiment(end("fixed")).await.unwrap_err(), Code::FailedPrecondition, "CONFIGURED_EXPERIMENT");
     let own = set(experiment("fixed", "candidate"));
-    refused(admin.set_experiment(own).await.unwrap_err(), Code::FailedPrecondition, "CONFIGURED_EXPERIMENT");
+    refused(&admin.set_experiment(own).await.unwrap_err(), Code::FailedPrecondition, "CONFIGURED_EXPERIMENT");
     let beside = admin.set_experiment(set(experiment("rag", "main"))).await.unwrap_err();
     assert!(beside.message().contains("declared by [[experiments]] of the config"), "{beside}");
-    refused(beside, Code::FailedPrecondition, "EXPERIMENT_CONFLICT");
+    refused(&beside, Code::FailedPrecondition, "EXPERIMENT_CONFLICT");
 
     // Another server, without that config, lets one run on the channel: here it is refused, told and counted.
     let elsewhere = segue::experiment::Declared::new(Default::default(), served.store.clone());
