@@ -23,14 +23,6 @@ pub(in crate::serve) struct ListExperimentsQuery {
 /// An experiment's settings.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({
-    "name": "rag", "salt": "2026-rag", "channel": "main", "traffic": 0.2,
-    "arms": [
-        {"name": "control", "weight": 0.5, "channel": "control"},
-        {"name": "fresh", "weight": 0.5, "channel": "fresh"},
-    ],
-    "start": "2026-03-01T00:00:00Z", "end": null,
-}))]
 pub(in crate::serve) struct Experiment {
     /// What answers and logs call it.
     name: String,
@@ -91,6 +83,17 @@ impl From<Config> for Experiment {
 /// Lets an experiment run with these settings, new or changed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({
+    "experiment": {
+        "name": "rag", "salt": "2026-rag", "channel": "main", "traffic": 0.2,
+        "arms": [
+            {"name": "control", "weight": 0.5, "channel": "control"},
+            {"name": "fresh", "weight": 0.5, "channel": "fresh"},
+        ],
+        "start": "2026-03-01T00:00:00Z",
+    },
+    "who": "ada", "why": "fresher context",
+}))]
 pub(in crate::serve) struct SetExperimentRequest {
     /// All its settings: those of an experiment that runs are replaced.
     pub(in crate::serve) experiment: Experiment,
