@@ -206,21 +206,28 @@ impl Config {
         let of_arms = self.arms.iter().enumerate().flat_map(|(index, arm)| {
             [(format!("arms[{index}].name"), &arm.name), (format!("arms[{index}].channel"), &arm.channel)]
         });
-        for (field, text) in own.into_iter().chain(of_arms) {
-            if text.is_empty() || text.contains('\0') {
-                return Err(ConfigError::Text { experiment: self.name.chars().take(MAX_TEXT).collect(), field });
-            }
-            if text.len() > MAX_TEXT {
-                let experiment = self.name.chars().take(MAX_TEXT).collect();
-                return Err(ConfigError::TooLong { experiment, field, len: text.len() });
-            }
-        }
-        Ok(())
+        own.into_iter().chain(of_arms).try_for_each(|(field, text)| check_text(&self.name, field, text))
     }
 
     /// The channels that it reads: its own, then its arms'.
     pub(super) fn channels(&self) -> impl Iterator<Item = (String, &str)> {
         let of_arms = self.arms.iter().map(|arm| (format!("arm `{}`", arm.name), arm.channel.as_str()));
         std::iter::once(("channel".to_owned(), self.channel.as_str())).chain(of_arms)
+    }
+}
+
+/// Refuses a name that no experiment can have.
+pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
+    check_text(name, "name".into(), name)
+}
+
+fn check_text(experiment: &str, field: String, text: &str) -> Result<(), ConfigError> {
+    let experiment = || experiment.chars().take(MAX_TEXT).collect();
+    if text.is_empty() || text.contains('\0') {
+        return Err(ConfigError::Text { experiment: experiment(), field });
+    }
+    match text.len() {
+        len if len > MAX_TEXT => Err(ConfigError::TooLong { experiment: experiment(), field, len }),
+        _ => Ok(()),
     }
 }

@@ -96,6 +96,9 @@ impl House {
         let process = Rc::new(process);
         for (peer, target) in doors.into_iter().zip([Target::Tcp(grpc), Target::Unix(socket)]) {
             check::check(&target, world, false)?;
+            if peer == Peer::Dealing {
+                check::check_dealt(&target, world)?;
+            }
             self.keep(peer, world, &process, target);
         }
         Ok(())

@@ -76,7 +76,7 @@ pub enum Phase {
     Running,
     /// Its end has passed.
     Over,
-    /// It conflicts with the config, and is not run under it.
+    /// It conflicts with the config, or cannot be read, and is not run.
     Refused,
 }
 

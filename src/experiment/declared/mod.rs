@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use crate::store::{ExperimentAction, ExperimentChange, NewExperimentChange, Note, Store, StoreError};
 
 use super::assign::Experiments;
-use super::config::Config;
+use super::config::{Config, check_name};
 
 pub use error::DeclareError;
 pub use ledger::Ledger;
@@ -66,19 +66,7 @@ impl Declared {
 
     /// What runs, as the ledger knows it. Of the store's, the one that was set earlier comes first.
     pub fn standing(&self, ledger: &Ledger) -> Standing {
-        self.standing_without(ledger, None)
-    }
-
-    fn standing_without(&self, ledger: &Ledger, name: Option<&str>) -> Standing {
-        let mut standing = Standing { experiments: self.configured.clone(), refused: Vec::new() };
-        for change in ledger.running().into_iter().filter(|change| Some(change.experiment.as_str()) != name) {
-            let added = settings(change).and_then(|config| Ok(standing.experiments.add(&config)?));
-            if let Err(error) = added {
-                let experiment = change.experiment.clone();
-                standing.refused.push(Refused { experiment, why: error.to_string() });
-            }
-        }
-        standing
+        merged(self.configured.clone(), ledger.running())
     }
 
     /// Lets an experiment run with these settings, new or changed. Nothing changes where it is refused.
@@ -91,7 +79,11 @@ impl Declared {
         self.store.change_experiments(note, |changes| {
             let ledger = Ledger::of(changes);
             check_salt(&ledger, config)?;
-            self.standing_without(&ledger, Some(&config.name)).experiments.add(config)?;
+            let mut others = ledger.running();
+            others.retain(|change| change.experiment != config.name);
+            // Those that this config refuses run elsewhere.
+            merged(Experiments::default(), others.clone()).experiments.add(config)?;
+            merged(self.configured.clone(), others).experiments.add(config)?;
             let (experiment, settings) = (config.name.clone(), settings.clone());
             Ok(NewExperimentChange { action: ExperimentAction::Set, experiment, settings })
         })
@@ -99,6 +91,7 @@ impl Declared {
 
     /// Ends an experiment that a call declared: its channel answers by itself again.
     pub fn end(&self, name: &str, note: &Note) -> Result<ExperimentChange, DeclareError> {
+        check_name(name)?;
         self.refuse_configured(name)?;
         self.store.change_experiments(note, |changes| {
             let ledger = Ledger::of(changes);
@@ -130,6 +123,18 @@ impl Declared {
             }
         }
     }
+}
+
+/// Adds the store's experiments to the config's, as far as they go together.
+fn merged(experiments: Experiments, running: Vec<&ExperimentChange>) -> Standing {
+    let mut standing = Standing { experiments, refused: Vec::new() };
+    for change in running {
+        let added = settings(change).and_then(|config| Ok(standing.experiments.add(&config)?));
+        if let Err(error) = added {
+            standing.refused.push(Refused { experiment: change.experiment.clone(), why: error.to_string() });
+        }
+    }
+    standing
 }
 
 /// The settings that a change keeps.

@@ -12,10 +12,10 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 use super::metrics::{ArmCounters, Metrics};
-use crate::experiment::{ArmExposures, Assigned, Declared, Experiments, Exposures, Ledger, Standing};
+use crate::experiment::{ArmExposures, Assigned, Declared, Experiments, Exposures, Ledger, Refused, Standing};
 use crate::store::ExperimentChange;
 
-/// Reading less often than this would cost more than it tells.
+/// Looking more often than this costs more than it tells.
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 
 /// The running experiments of one server. Cheap to clone; clones show the same.
@@ -40,8 +40,9 @@ pub(super) struct Running {
 #[derive(Default)]
 struct Reading {
     ledger: Ledger,
-    /// Why what is told, by what it is about: an experiment, or a part of the server.
-    troubles: BTreeMap<String, String>,
+    refused: Vec<Refused>,
+    /// What cannot be done at the moment, by part of the server.
+    troubles: BTreeMap<&'static str, String>,
 }
 
 impl Running {
@@ -86,28 +87,31 @@ impl LiveExperiments {
 
     /// Reads what the store has that is new, and lets it run; tells what does not, and why. Blocks on the disk.
     pub fn refresh(&self) -> Vec<String> {
-        let Inner { declared, exposures, running: shown, metrics, reading } = &*self.0;
-        let mut reading = reading.lock().unwrap_or_else(PoisonError::into_inner);
-        let Reading { ledger, troubles } = &mut *reading;
-        let followed = declared.follow(ledger);
-        match &followed {
-            Ok(news) if news.is_empty() => {}
+        let mut reading = self.0.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let trouble = match self.0.declared.follow(&mut reading.ledger) {
+            Ok(news) if news.is_empty() => None,
             Ok(news) => {
                 news.iter().for_each(tell);
-                let Standing { experiments, refused } = declared.standing(ledger);
-                metrics.refused_experiments(refused.len());
-                troubles.retain(|about, _| !about.starts_with(EXPERIMENT));
-                troubles.extend(refused.into_iter().map(|one| (format!("{EXPERIMENT}{}", one.experiment), one.why)));
-                for (about, why) in troubles.iter().filter(|(about, _)| about.starts_with(EXPERIMENT)) {
-                    tracing::error!(about, why, "an experiment of the store is refused");
-                }
-                shown.store(Arc::new(running(&experiments, exposures, metrics)));
+                reading.refused = self.exchange(&reading.ledger);
+                None
             }
-            Err(_) => {}
+            Err(error) => Some(error.to_string()),
+        };
+        reading.note("experiments", trouble);
+        reading.note("exposures", self.0.exposures.begin().err().map(|error| error.to_string()));
+        reading.told()
+    }
+
+    /// Lets run what the ledger says; returns what does not.
+    fn exchange(&self, ledger: &Ledger) -> Vec<Refused> {
+        let Inner { declared, exposures, metrics, running: shown, .. } = &*self.0;
+        let Standing { experiments, refused } = declared.standing(ledger);
+        shown.store(Arc::new(running(&experiments, exposures, metrics)));
+        metrics.refused_experiments(refused.len());
+        for Refused { experiment, why } in &refused {
+            tracing::error!(experiment, why, "an experiment of the store is refused");
         }
-        note(troubles, "experiments", followed.err());
-        note(troubles, "exposures", exposures.begin().err());
-        troubles.iter().map(|(about, why)| format!("{about}: {why}")).collect()
+        refused
     }
 
     /// [`LiveExperiments::refresh`] apart from the lookups' threads.
@@ -127,8 +131,6 @@ impl LiveExperiments {
     }
 }
 
-const EXPERIMENT: &str = "experiment ";
-
 fn running(experiments: &Experiments, exposures: &Exposures, metrics: &Metrics) -> Running {
     let (arms, exposures) = (metrics.arms(experiments), exposures.of(experiments));
     Running { experiments: experiments.clone(), arms, exposures }
@@ -139,20 +141,26 @@ fn tell(change: &ExperimentChange) {
     tracing::info!(seq, %action, experiment, who, why, "an experiment changed");
 }
 
-/// Keeps what is wrong, and says so once as long as it is the same.
-fn note(troubles: &mut BTreeMap<String, String>, about: &str, error: Option<impl ToString>) {
-    let why = error.map(|error| error.to_string());
-    if troubles.get(about) == why.as_ref() {
-        return;
+impl Reading {
+    /// Keeps what is wrong, and says so once as long as it is the same.
+    fn note(&mut self, about: &'static str, trouble: Option<String>) {
+        if self.troubles.get(about) == trouble.as_ref() {
+            return;
+        }
+        match trouble {
+            Some(why) => {
+                tracing::error!(about, why, "what runs stays");
+                self.troubles.insert(about, why);
+            }
+            None => {
+                tracing::info!(about, "all is well again");
+                self.troubles.remove(about);
+            }
+        }
     }
-    match why {
-        Some(why) => {
-            tracing::error!(about, why, "what runs stays");
-            troubles.insert(about.into(), why);
-        }
-        None => {
-            tracing::info!(about, "all is well again");
-            troubles.remove(about);
-        }
+
+    fn told(&self) -> Vec<String> {
+        let refused = self.refused.iter().map(|one| format!("experiment {}: {}", one.experiment, one.why));
+        refused.chain(self.troubles.iter().map(|(about, why)| format!("{about}: {why}"))).collect()
     }
 }

@@ -116,6 +116,7 @@ fn every_fault_is_told_and_nothing_changes() {
     let nan = Config { traffic: f64::NAN, ..plain("new", "n", "control") };
     assert!(told(nan).contains("traffic is NaN"));
     let end = |name: &str| declared.end(name, &note("")).unwrap_err();
+    assert!(end(&"n".repeat(1_000_000)).to_string().len() < 300, "a long name is not told whole");
     assert!(matches!(end("fixed"), DeclareError::Configured(_)), "{}", end("fixed"));
     assert_eq!(end("rgg").to_string(), "no call declared an experiment `rgg` that still runs; there are: rag");
     assert_eq!(store.experiment_changes(0).unwrap().len(), 1);
@@ -158,6 +159,11 @@ fn where_the_config_conflicts_it_wins_and_says_so() {
     assert!(told[0].contains("`fixed` and `rag` both take over channel `main`"), "{told:?}");
     assert!(told[1].contains("two experiments are named `both`"), "{told:?}");
     assert_eq!(running(&before), ["rag", "both", "well"], "elsewhere they run");
+    let other = plain("new", "r", "more");
+    let version = fixture::add(&store, 2);
+    fixture::publish(&store, "more", version);
+    let told = after.set(&other, &note("")).unwrap_err().to_string();
+    assert!(told.contains("`rag` and `new` have the same salt"), "refused here, it runs elsewhere: {told}");
     // What is refused can be ended, where its name is not the config's.
     after.end("rag", &note("in the way")).unwrap();
     assert_eq!(running(&before), ["both", "well"]);
