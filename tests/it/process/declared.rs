@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use rustix::process::Signal;
 use segue::proto::LookupRequest;
 use serde_json::json;
@@ -68,6 +68,7 @@ async fn what_is_set_runs_on_every_server_of_the_store_until_it_is_ended() {
     }
     let dealt = arms(&servers[0]).await;
     assert_eq!(dealt, arms(&servers[1]).await, "by the formula alone");
+    let now = Utc::now();
     let offline = world.json(&["lookup", "3", "--unit", "user 7", "--offline"]);
     assert_eq!((&offline["experiment"], &offline["arm"]), (&json!("rag"), &json!(dealt[7])));
     let p_value =
@@ -101,12 +102,12 @@ async fn what_is_set_runs_on_every_server_of_the_store_until_it_is_ended() {
         server.process.signal(Signal::TERM);
         assert!(server.process.ends_within(AT_LAST).success(), "{}", server.log());
     }
-    analyzed(&world, &dealt);
+    analyzed(&world, &dealt, now);
 }
 
 /// An experiment that has ended is read up to its end, each unit once, whichever server met it.
-fn analyzed(world: &World, dealt: &[String]) {
-    let row = |unit: usize| format!("user {unit},{},{}\n", Utc::now().to_rfc3339(), unit % 2);
+fn analyzed(world: &World, dealt: &[String], now: DateTime<Utc>) {
+    let row = |unit: usize| format!("user {unit},{},{}\n", now.to_rfc3339(), unit % 2);
     let rows: String = (0..dealt.len()).map(row).collect();
     world.write("outcomes.csv", &("user_id,timestamp,satisfied\n".to_owned() + &rows));
     let report = world.json(&["experiment", "analyze"]);
