@@ -142,7 +142,7 @@ pub enum ConfigError {
     #[error(transparent)]
     Evaluation(#[from] evaluation::ConfigError),
     /// Experiments that cannot be run.
-    #[error(transparent)]
+    #[error("[[experiments]]: {0}")]
     Experiments(#[from] experiment::ConfigError),
     /// Exposures that cannot be logged.
     #[error(transparent)]

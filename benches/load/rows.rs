@@ -31,6 +31,8 @@ pub(super) struct Side {
 pub(super) enum Peer {
     Segue,
     SegueUnix,
+    /// With an experiment on the channel, and an exposure log.
+    Dealing,
     Plain,
     Layered,
     Redis,
@@ -39,6 +41,8 @@ pub(super) enum Peer {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Call {
     Unary,
+    /// Unary, for a unit of an experiment.
+    Unit,
     Batch,
     Stream,
     Get,
@@ -66,9 +70,9 @@ const UNPIPELINED: Shape = Shape { connections: 128, depth: 1 };
 
 /// Every row, those with a bar first.
 pub(super) fn all() -> Vec<Row> {
-    use Call::{Batch, Get, Mget, Stream, Unary};
+    use Call::{Batch, Get, Mget, Stream, Unary, Unit};
     use Measure::{Latency, Throughput};
-    use Peer::{Layered, Plain, Redis, Segue, SegueUnix};
+    use Peer::{Dealing, Layered, Plain, Redis, Segue, SegueUnix};
     let row = |measure, ours: (Peer, Call, Shape), theirs: (Peer, Call, Shape), bar: Option<f64>| {
         let [ours, theirs] = [ours, theirs].map(|(peer, call, shape)| Side { peer, call, shape });
         Row { measure, ours, theirs, bar }
@@ -89,6 +93,9 @@ pub(super) fn all() -> Vec<Row> {
         row(Throughput, (Segue, Batch, SINGLE), (Plain, Batch, SINGLE), None),
         row(Throughput, (SegueUnix, Unary, SINGLE), (Segue, Unary, SINGLE), None),
         row(Throughput, (SegueUnix, Unary, MANY), (Segue, Unary, MANY), None),
+        row(Throughput, (Dealing, Unit, SINGLE), (Dealing, Unary, SINGLE), None),
+        row(Throughput, (Dealing, Unit, MANY), (Dealing, Unary, MANY), None),
+        row(Throughput, (Dealing, Unary, SINGLE), (Segue, Unary, SINGLE), None),
         row(Latency, (Segue, Unary, SINGLE), (Redis, Get, SINGLE), None),
     ]
 }
@@ -115,6 +122,7 @@ impl fmt::Display for Peer {
         f.write_str(match self {
             Self::Segue => "segue",
             Self::SegueUnix => "unix",
+            Self::Dealing => "dealing",
             Self::Plain => "plain tonic",
             Self::Layered => "layered tonic",
             Self::Redis => "redis",
@@ -126,6 +134,7 @@ impl fmt::Display for Call {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unary => "unary",
+            Self::Unit => "unary with unit",
             Self::Batch => "batch",
             Self::Stream => "stream",
             Self::Get => "GET",

@@ -16,6 +16,13 @@ const WIDTH: usize = 8;
 /// Lookups in a batch.
 pub(super) const BATCH: usize = 256;
 
+/// Units that ask: each of them more than once in a run, so that its exposure is new at its first question only.
+const UNITS: usize = 1 << 16;
+
+/// The experiment that a dealing server runs, as `--set` takes it. Both arms read the same channel, and all names are
+/// of one length, so that all answers are equally long.
+pub(super) const EXPERIMENT: &str = r#"experiments=[{name="e",salt="s",arms=[{name="a",weight=0.5,channel="main"},{name="b",weight=0.5,channel="main"}]}]"#;
+
 /// Two clusters, the older first.
 pub(super) type Pair = [u32; 2];
 
@@ -46,6 +53,11 @@ impl World {
         LookupRequest { history: pair.into(), limit: self.limit, ..LookupRequest::default() }
     }
 
+    /// The question of one unit among many.
+    pub(super) fn question_of(self, pair: Pair, at: usize) -> LookupRequest {
+        LookupRequest { unit: format!("user {:05}", at % UNITS), ..self.question(pair) }
+    }
+
     pub(super) fn questions(self, pairs: &[Pair]) -> BatchLookupRequest {
         BatchLookupRequest { lookups: pairs.iter().map(|&pair| self.question(pair)).collect() }
     }
@@ -56,6 +68,11 @@ impl World {
             |cluster| Prediction { cluster, score: 1.0, source: segue::proto::Source::Retrieved.into(), level: 2 };
         let predictions = self.successors(pair).map(prediction).take(self.limit as usize).collect();
         LookupResponse { predictions, version: 1, matched: 2, ..LookupResponse::default() }
+    }
+
+    /// The same with an experiment's and an arm's name.
+    pub(super) fn answer_to_unit(self, pair: Pair) -> LookupResponse {
+        LookupResponse { experiment: "e".into(), arm: "a".into(), ..self.answer(pair) }
     }
 
     /// A key like any other: all answers are equally long.

@@ -9,8 +9,8 @@ use std::ffi::OsString;
 use tokio::signal::unix::Signal;
 
 use crate::config::Config;
-use crate::experiment::{self, Experiments, ExposureWriter, Exposures};
-use crate::serve::{self, Backend, Drained, Listeners, Metrics, StartError};
+use crate::experiment::{self, Declared, Experiments, ExposureWriter, Exposures};
+use crate::serve::{self, Backend, Drained, Listeners, LiveExperiments, Metrics, StartError};
 use crate::store::live::{Live, Watcher, describe_metrics};
 use crate::store::{Store, StoreError};
 
@@ -27,7 +27,7 @@ pub enum AppError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The experiments.
-    #[error(transparent)]
+    #[error("[[experiments]]: {0}")]
     Experiments(#[from] experiment::ConfigError),
     /// The exposure log.
     #[error(transparent)]
@@ -47,7 +47,7 @@ pub struct App {
     /// Dropped last: what is live stays so until the drain is over.
     _watcher: Watcher,
     /// Dropped after the drain too: what calls noted until then is written.
-    _writer: Option<ExposureWriter>,
+    _writer: ExposureWriter,
     live: Live,
     supervisor: Option<Supervisor>,
     hangups: Signal,
@@ -57,7 +57,7 @@ impl App {
     /// Binds the ports and starts to load the store's tables. `refresher` are the arguments that make this binary the
     /// refresher; without them none is run.
     pub async fn start(config: &Config, refresher: Option<Vec<OsString>>) -> Result<Self, AppError> {
-        let experiments = Experiments::new(&config.experiments)?;
+        let configured = Experiments::new(&config.experiments)?;
         let listeners = serve::bind(&config.serve).await?;
         let counted = Metrics::default();
         counted.install().map_err(|_| AppError::Recorder)?;
@@ -68,11 +68,14 @@ impl App {
         let (watcher, live) = Watcher::start(store.clone(), config.serve.live())?;
         let (supervisor, refresh) = refresher.map(Supervisor::new).unzip();
         let hangups = signals::hangups().map_err(AppError::Signals)?;
-        let (exposures, writer) = Exposures::start(&config.exposures, &experiments)?.unzip();
+        let (exposures, writer) = Exposures::new(&config.exposures)?;
+        let declared = Declared::new(configured, store.clone());
+        let experiments = LiveExperiments::start(declared, exposures.clone(), counted.clone());
+        // Later it is only told, and tried again.
+        exposures.begin()?;
         let (ready, reloader) = (watcher.ready(), watcher.reloader());
         let live_tables = live.clone();
-        let backend =
-            Backend { live: live_tables, ready, reloader, store, refresh, experiments, exposures, metrics: counted };
+        let backend = Backend { live: live_tables, ready, reloader, store, refresh, experiments, metrics: counted };
         Ok(Self { listeners, backend, _watcher: watcher, _writer: writer, live, supervisor, hangups })
     }
 
@@ -88,7 +91,8 @@ impl App {
 
     /// Serves until `stop`, then drains; the refresher is ended at once. SIGHUP reloads.
     pub async fn run(self, stop: impl Future<Output = ()>) -> Result<Drained, AppError> {
-        let reloading = tokio::spawn(signals::reload_on_hangup(self.hangups, self.backend.reloader.clone()));
+        let (reloader, experiments) = (self.backend.reloader.clone(), self.backend.experiments.clone());
+        let reloading = tokio::spawn(signals::reload_on_hangup(self.hangups, reloader, experiments));
         let refreshing = self.supervisor.map(|supervisor| tokio::spawn(supervisor.run()));
         let stop = async {
             stop.await;

@@ -4,6 +4,7 @@ use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::serve::LiveExperiments;
 use crate::store::live::Reloader;
 
 /// Ends with the first SIGTERM or SIGINT. A second one ends the process at once: who asks twice will not wait.
@@ -31,10 +32,11 @@ pub(super) fn hangups() -> io::Result<Signal> {
 }
 
 /// Looks at the store with every SIGHUP.
-pub(super) async fn reload_on_hangup(mut hangups: Signal, reloader: Reloader) {
+pub(super) async fn reload_on_hangup(mut hangups: Signal, reloader: Reloader, experiments: LiveExperiments) {
     while hangups.recv().await.is_some() {
-        let report = reloader.reload().await;
-        match report.refused.as_slice() {
+        let mut refused = reloader.reload().await.refused;
+        refused.extend(experiments.reload().await);
+        match refused.as_slice() {
             [] => tracing::info!("SIGHUP: the store was read, and all it points at is live"),
             refused => tracing::error!("SIGHUP: refused {}", refused.join("; ")),
         }

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::{Common, output};
 use crate::client::{self, Client};
 use crate::config::Config;
-use crate::experiment::Experiments;
+use crate::experiment::{Declared, Experiments};
 use crate::ids::{ClusterId, VersionId};
 use crate::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
 use crate::proto::{LookupRequest, Source as WireSource};
@@ -120,7 +120,8 @@ fn asking(config: &Config, args: &Args) -> client::Config {
 fn offline(config: &Config, args: &Args) -> anyhow::Result<Told> {
     let name = args.channel.as_ref().unwrap_or(&config.serve.channel);
     let store = Store::open(&config.store)?;
-    let experiments = Experiments::new(&config.experiments)?;
+    let declared = Declared::new(Experiments::new(&config.experiments)?, store.clone());
+    let experiments = declared.standing(&declared.ledger()?).experiments;
     let unit = args.unit.as_deref().unwrap_or_default();
     let mut assigned = experiments.assign(name, unit, Utc::now().timestamp());
     let of_arm = assigned.map(|assigned| store.channel(assigned.channel)).transpose()?.flatten();

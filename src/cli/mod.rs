@@ -6,7 +6,6 @@ mod count;
 mod demo;
 #[cfg(feature = "refresher")]
 mod evaluate;
-#[cfg(feature = "refresher")]
 mod experiment;
 mod explain;
 #[cfg(feature = "refresher")]
@@ -89,8 +88,7 @@ enum Command {
     /// Draw the samples that a language model is fine-tuned with, and tune it
     #[cfg(feature = "refresher")]
     Finetune(finetune::Args),
-    /// Analyse a live experiment: differences between arms, with intervals
-    #[cfg(feature = "refresher")]
+    /// List, set and end live experiments; analyse them: differences between arms, with intervals
     Experiment(experiment::Args),
     /// Tell why a history is answered as it is: counts, what was retrieved, prompt, answer, row
     Explain(explain::Args),
@@ -137,7 +135,6 @@ fn run(Args { common, command }: Args) -> anyhow::Result<ExitCode> {
         Command::Evaluate(args) => evaluate::run(&common, args),
         #[cfg(feature = "refresher")]
         Command::Finetune(args) => finetune::run(&common, args),
-        #[cfg(feature = "refresher")]
         Command::Experiment(args) => experiment::run(&common, args),
         Command::Versions(args) => versions::run(&common, args),
         Command::Models(args) => models::run(&common, args),

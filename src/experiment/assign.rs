@@ -16,7 +16,7 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::config::{Config, ConfigError};
+use super::config::{Config, ConfigError, MAX_EXPERIMENTS};
 
 /// The experiments of one server. Empty by default.
 #[derive(Clone, Debug, Default)]
@@ -48,22 +48,31 @@ pub struct Assigned<'e> {
 impl Experiments {
     /// Refuses what cannot be run, and two experiments that would disturb each other.
     pub fn new(configs: &[Config]) -> Result<Self, ConfigError> {
-        for (index, config) in configs.iter().enumerate() {
-            config.check()?;
-            for before in &configs[..index] {
-                let names = || (before.name.clone(), config.name.clone());
-                if before.name == config.name {
-                    return Err(ConfigError::SameName(names().0));
-                }
-                if before.channel == config.channel {
-                    return Err(ConfigError::SameChannel(names().0, names().1, config.channel.clone()));
-                }
-                if before.salt == config.salt {
-                    return Err(ConfigError::SameSalt(names().0, names().1));
-                }
+        let mut experiments = Self::default();
+        configs.iter().try_for_each(|config| experiments.add(config))?;
+        Ok(experiments)
+    }
+
+    /// Adds one. Refuses what cannot be run, and what would disturb those that are there; then nothing changes.
+    pub fn add(&mut self, config: &Config) -> Result<(), ConfigError> {
+        config.check()?;
+        for before in self.configs() {
+            let names = || (before.name.clone(), config.name.clone());
+            if before.name == config.name {
+                return Err(ConfigError::SameName(names().0));
+            }
+            if before.channel == config.channel {
+                return Err(ConfigError::SameChannel(names().0, names().1, config.channel.clone()));
+            }
+            if before.salt == config.salt {
+                return Err(ConfigError::SameSalt(names().0, names().1));
             }
         }
-        Ok(Self(configs.iter().map(Experiment::of).collect()))
+        if self.0.len() == MAX_EXPERIMENTS {
+            return Err(ConfigError::Many(config.name.clone()));
+        }
+        self.0.push(Experiment::of(config));
+        Ok(())
     }
 
     /// Whether there are none.

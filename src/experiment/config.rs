@@ -1,9 +1,16 @@
-//! `[[experiments]]`: who is asked from which channel, and since when.
+//! What an experiment is made of: who is asked from which channel, and since when.
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-/// One experiment (one `[[experiments]]` of the config).
+/// The most experiments of one server, those of the config and of calls together.
+pub const MAX_EXPERIMENTS: usize = 100;
+/// The most arms of an experiment.
+pub const MAX_ARMS: usize = 32;
+/// The longest name, salt or channel, in bytes.
+pub const MAX_TEXT: usize = 128;
+
+/// One experiment: one `[[experiments]]` of the config, or the settings that a call gives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -49,20 +56,41 @@ fn everyone() -> f64 {
     1.0
 }
 
-/// Why experiments cannot be run as configured.
+/// Why experiments cannot be run as they are declared.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
     /// A text that is needed and missing, or that holds a character of code 0.
-    #[error("[[experiments]] `{experiment}`: {field} is empty or holds a NUL: give it a name")]
+    #[error("experiment `{experiment}`: {field} is empty or holds a NUL: give it a name")]
     Text {
         /// The experiment.
         experiment: String,
         /// Which text.
         field: String,
     },
+    /// A text that is too long to stand in every answer and every row of the log.
+    #[error("experiment `{experiment}`: {field} has {len} bytes, at most {MAX_TEXT} are taken: shorten it")]
+    TooLong {
+        /// The beginning of the experiment's name.
+        experiment: String,
+        /// Which text.
+        field: String,
+        /// Its length in bytes.
+        len: usize,
+    },
+    /// More arms than a lookup should compare.
+    #[error("experiment `{experiment}` has {arms} arms, at most {MAX_ARMS} are taken: leave some out")]
+    ManyArms {
+        /// The experiment.
+        experiment: String,
+        /// How many there are.
+        arms: usize,
+    },
+    /// More experiments than a server should look through.
+    #[error("`{0}` would be one experiment more than the {MAX_EXPERIMENTS} that a server takes: end another first")]
+    Many(String),
     /// Nothing to compare.
-    #[error("[[experiments]] `{experiment}` has {arms} arm(s), a comparison needs two or more: add one, a control say")]
+    #[error("experiment `{experiment}` has {arms} arm(s), a comparison needs two or more: add one, a control say")]
     Arms {
         /// The experiment.
         experiment: String,
@@ -70,7 +98,7 @@ pub enum ConfigError {
         arms: usize,
     },
     /// A name used twice.
-    #[error("[[experiments]] `{experiment}` has two arms named `{arm}`: rename one")]
+    #[error("experiment `{experiment}` has two arms named `{arm}`: rename one")]
     SameArm {
         /// The experiment.
         experiment: String,
@@ -78,7 +106,7 @@ pub enum ConfigError {
         arm: String,
     },
     /// A weight that is no share.
-    #[error("[[experiments]] `{experiment}`: arm `{arm}` has weight {weight}: a share over 0 and below 1 is needed")]
+    #[error("experiment `{experiment}`: arm `{arm}` has weight {weight}: a share over 0 and below 1 is needed")]
     Weight {
         /// The experiment.
         experiment: String,
@@ -88,7 +116,7 @@ pub enum ConfigError {
         weight: f64,
     },
     /// Weights that leave something over, or too little.
-    #[error("[[experiments]] `{experiment}`: the arms' weights add up to {sum}, not to 1: `traffic` keeps units out")]
+    #[error("experiment `{experiment}`: the arms' weights add up to {sum}, not to 1: `traffic` keeps units out")]
     Sum {
         /// The experiment.
         experiment: String,
@@ -96,7 +124,7 @@ pub enum ConfigError {
         sum: f64,
     },
     /// A traffic share that is no share.
-    #[error("[[experiments]] `{experiment}`: traffic is {traffic}: a share over 0 and up to 1 is needed")]
+    #[error("experiment `{experiment}`: traffic is {traffic}: a share over 0 and up to 1 is needed")]
     Traffic {
         /// The experiment.
         experiment: String,
@@ -104,7 +132,7 @@ pub enum ConfigError {
         traffic: f64,
     },
     /// An experiment that never runs.
-    #[error("[[experiments]] `{experiment}` ends at {end}, before or when it starts at {start}: exchange them")]
+    #[error("experiment `{experiment}` ends at {end}, before or when it starts at {start}: exchange them")]
     Window {
         /// The experiment.
         experiment: String,
@@ -114,14 +142,21 @@ pub enum ConfigError {
         end: DateTime<Utc>,
     },
     /// One name for two experiments.
-    #[error("two [[experiments]] are named `{0}`: rename one")]
+    #[error("two experiments are named `{0}`: rename one")]
     SameName(String),
     /// One salt for two experiments: their arms would be the same units.
-    #[error("[[experiments]] `{0}` and `{1}` have the same salt, so that their arms depend on each other: change one")]
+    #[error("experiments `{0}` and `{1}` have the same salt, so that their arms depend on each other: change one")]
     SameSalt(String, String),
     /// One channel for two experiments.
-    #[error("[[experiments]] `{0}` and `{1}` both take over channel `{2}`: one channel has one experiment at a time")]
+    #[error("experiments `{0}` and `{1}` both take over channel `{2}`: one channel has one experiment at a time")]
     SameChannel(String, String, String),
+}
+
+impl ConfigError {
+    /// Whether the experiment could be run if others were not.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::SameName(_) | Self::SameSalt(..) | Self::SameChannel(..) | Self::Many(_))
+    }
 }
 
 /// Weights come from decimals: what they add up to may be off by their rounding.
@@ -134,6 +169,9 @@ impl Config {
         self.check_texts()?;
         if self.arms.len() < 2 {
             return Err(ConfigError::Arms { experiment: experiment(), arms: self.arms.len() });
+        }
+        if self.arms.len() > MAX_ARMS {
+            return Err(ConfigError::ManyArms { experiment: experiment(), arms: self.arms.len() });
         }
         for (index, arm) in self.arms.iter().enumerate() {
             if !(arm.weight > 0.0 && arm.weight < 1.0) {
@@ -168,9 +206,28 @@ impl Config {
         let of_arms = self.arms.iter().enumerate().flat_map(|(index, arm)| {
             [(format!("arms[{index}].name"), &arm.name), (format!("arms[{index}].channel"), &arm.channel)]
         });
-        match own.into_iter().chain(of_arms).find(|(_, text)| text.is_empty() || text.contains('\0')) {
-            Some((field, _)) => Err(ConfigError::Text { experiment: self.name.clone(), field }),
-            None => Ok(()),
-        }
+        own.into_iter().chain(of_arms).try_for_each(|(field, text)| check_text(&self.name, field, text))
+    }
+
+    /// The channels that it reads: its own, then its arms'.
+    pub(super) fn channels(&self) -> impl Iterator<Item = (String, &str)> {
+        let of_arms = self.arms.iter().map(|arm| (format!("arm `{}`", arm.name), arm.channel.as_str()));
+        std::iter::once(("channel".to_owned(), self.channel.as_str())).chain(of_arms)
+    }
+}
+
+/// Refuses a name that no experiment can have.
+pub(super) fn check_name(name: &str) -> Result<(), ConfigError> {
+    check_text(name, "name".into(), name)
+}
+
+fn check_text(experiment: &str, field: String, text: &str) -> Result<(), ConfigError> {
+    let experiment = || experiment.chars().take(MAX_TEXT).collect();
+    if text.is_empty() || text.contains('\0') {
+        return Err(ConfigError::Text { experiment: experiment(), field });
+    }
+    match text.len() {
+        len if len > MAX_TEXT => Err(ConfigError::TooLong { experiment: experiment(), field, len }),
+        _ => Ok(()),
     }
 }

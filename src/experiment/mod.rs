@@ -7,13 +7,15 @@
 pub mod analyze;
 mod assign;
 mod config;
+mod declared;
 mod exposures;
 #[cfg(feature = "refresher")]
 mod measure;
 
 pub use assign::{Assigned, Experiments};
-pub use config::{ArmConfig, Config, ConfigError};
-pub use exposures::{ExposureWriter, Exposures, ExposuresConfig, ExposuresError, describe_metrics};
+pub use config::{ArmConfig, Config, ConfigError, MAX_ARMS, MAX_EXPERIMENTS, MAX_TEXT};
+pub use declared::{Declaration, DeclareError, Declared, Ledger, Listed, Listing, Phase, Refused, Source, Standing};
+pub use exposures::{ArmExposures, ExposureWriter, Exposures, ExposuresConfig, ExposuresError, describe_metrics};
 #[cfg(feature = "refresher")]
 pub use measure::{
     Comparison, Day, Difference, Formula, LogCounts, MeasureError, Met, OutcomeColumns, OutcomesConfig, Question,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::config::Config;
 use super::error::ServeError;
+use super::experiments::LiveExperiments;
 use super::refresh::{RefreshAction, RefreshControl};
 use super::server::Backend;
 use crate::ids::{ClusterId, VersionId};
@@ -21,6 +22,7 @@ pub(super) struct Admin {
     store: Store,
     live: Live,
     reloader: Reloader,
+    pub(super) experiments: LiveExperiments,
     refresh: Option<RefreshControl>,
     channel: String,
 }
@@ -57,6 +59,7 @@ impl Admin {
             store: backend.store.clone(),
             live: backend.live.clone(),
             reloader: backend.reloader.clone(),
+            experiments: backend.experiments.clone(),
             refresh: backend.refresh.clone(),
             channel: config.channel.clone(),
         }
@@ -146,13 +149,14 @@ impl Admin {
 
     /// Looks at the store now; ends when what was found is live or refused.
     pub(super) async fn reload(&self) -> Result<Reloaded, ServeError> {
-        let report = self.reloader.reload().await;
+        let mut refused = self.reloader.reload().await.refused;
+        refused.extend(self.experiments.reload().await);
         let live: Vec<_> = self.live.load().iter().map(|live| (live.channel.clone(), live.version)).collect();
         let answered = move |store: &Store| {
             let shown = live.into_iter().map(|(name, version)| Ok(Channel { version, ..channel(store, &name)? }));
             shown.collect()
         };
-        Ok(Reloaded { channels: self.blocking(answered).await?, refused: report.refused })
+        Ok(Reloaded { channels: self.blocking(answered).await?, refused })
     }
 
     pub(super) async fn refresh(&self, action: RefreshAction, note: Note) -> Result<String, ServeError> {
@@ -200,7 +204,7 @@ impl Admin {
         unknown.map_or(Ok(()), |&cluster| Err(ServeError::UnknownCluster { cluster, version: snapshot.version }))
     }
 
-    fn named(&self, name: &str) -> String {
+    pub(super) fn named(&self, name: &str) -> String {
         if name.is_empty() { self.channel.clone() } else { name.to_owned() }
     }
 

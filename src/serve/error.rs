@@ -15,6 +15,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use utoipa::ToSchema;
 
+use crate::experiment::DeclareError;
 use crate::ids::{ClusterId, VersionId};
 use crate::lookup::LookupError;
 use crate::store::StoreError;
@@ -106,12 +107,16 @@ pub(super) enum ServeError {
     ForeignHost { host: String },
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Declare(DeclareError),
     #[error("cluster {cluster} is not in the taxonomy of {version}, which is live: GET /v1/clusters lists them")]
     UnknownCluster { cluster: ClusterId, version: VersionId },
     #[error("{version} has no key for this history: it is answered from popular")]
     NeverSeen { version: VersionId },
     #[error("channel `{channel}` points at {version} now, but this server could not take it: {why}")]
     NotLive { channel: String, version: VersionId, why: String },
+    #[error("the change of experiment `{experiment}` is kept, but this server could not take it: {why}")]
+    NotRun { experiment: String, why: String },
     #[error("this server runs no refresher: run `segue refresh`, or start the server with one")]
     NoRefresher,
     #[error("the refresh {run} is under way: cancel it, or wait for its end")]
@@ -192,9 +197,11 @@ impl ServeError {
             Self::Panicked => Kind::internal("panicked", "Internal error"),
             Self::Draining => Kind::later("draining", "Shutting down"),
             Self::Store(error) => store_kind(error),
+            Self::Declare(error) => declare_kind(error),
             Self::UnknownCluster { .. } => Kind::invalid("unknown_cluster", "No such cluster"),
             Self::NeverSeen { .. } => Kind::missing("never_seen", "No such key"),
             Self::NotLive { .. } => Kind::internal("not_live", "Not taken live"),
+            Self::NotRun { .. } => Kind::internal("not_run", "Not run here"),
             Self::NoRefresher => Kind::conflict("no_refresher", "No refresher"),
             Self::NoRefreshUnderWay => Kind::conflict("no_refresh_under_way", "No refresh is under way"),
             Self::RefresherGone(_) => Kind::later("refresher_gone", "The refresher is away"),
@@ -224,9 +231,36 @@ impl ServeError {
             Self::Store(StoreError::NoteTooLong { field, .. }) => (*field).into(),
             Self::Store(StoreError::NoReason { .. }) => "why".into(),
             Self::NeverSeen { .. } => "history".into(),
+            Self::Declare(_) => "experiment".into(),
             Self::Store(StoreError::NoVersion { .. } | StoreError::NeverThere { .. }) => "version".into(),
             Self::Store(StoreError::NoChannel { .. } | StoreError::ChannelName { .. }) => "channel".into(),
             _ => String::new(),
+        }
+    }
+}
+
+fn declare_kind(error: &DeclareError) -> Kind {
+    match error {
+        DeclareError::Config(error) | DeclareError::WithConfig(error) if error.is_conflict() => {
+            Kind::conflict("experiment_conflict", "It disturbs another experiment")
+        }
+        DeclareError::Config(_) | DeclareError::WithConfig(_) => {
+            Kind::invalid("bad_experiment", "The experiment cannot be run")
+        }
+        DeclareError::Configured(_) => Kind::conflict("configured_experiment", "The config declares it"),
+        DeclareError::Salt { .. } => Kind::conflict("experiment_salt", "Another salt"),
+        DeclareError::NoChannel { .. } => Kind::conflict("experiment_channel", "No such channel"),
+        DeclareError::NotRunning { .. } => Kind::missing("unknown_experiment", "No such experiment"),
+        DeclareError::Settings { .. } => Kind::internal("damaged_store", "The store is damaged"),
+        DeclareError::Store(error) => store_kind(error),
+    }
+}
+
+impl From<DeclareError> for ServeError {
+    fn from(error: DeclareError) -> Self {
+        match error {
+            DeclareError::Store(error) => Self::Store(error),
+            error => Self::Declare(error),
         }
     }
 }

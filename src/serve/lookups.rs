@@ -1,15 +1,17 @@
 //! Answering, whatever the protocol: the current snapshot, the lookup, the counting.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use arc_swap::Guard;
 use tonic::Status;
 
 use super::config::Config;
 use super::error::{ServeError, kind_of_status};
-use super::metrics::{ArmCounters, Metrics, Tally};
-use crate::experiment::{Assigned, Experiments, Exposures};
+use super::experiments::{LiveExperiments, Running};
+use super::metrics::{Metrics, Tally};
+use crate::experiment::Assigned;
 use crate::ids::VersionId;
 use crate::lookup::{self, Answer, Query, Rules, Scratch};
 use crate::store::Mapping;
@@ -48,9 +50,7 @@ struct Route<'r> {
 /// Answers questions from the live tables.
 pub(super) struct Lookups {
     live: Live,
-    experiments: Experiments,
-    arms: ArmCounters,
-    exposures: Option<Exposures>,
+    experiments: LiveExperiments,
     channel: String,
     max_history: usize,
     max_batch: usize,
@@ -58,23 +58,16 @@ pub(super) struct Lookups {
 }
 
 impl Lookups {
-    pub(super) fn new(
-        live: Live,
-        experiments: Experiments,
-        exposures: Option<Exposures>,
-        config: &Config,
-        metrics: Metrics,
-    ) -> Self {
+    pub(super) fn new(live: Live, experiments: LiveExperiments, config: &Config, metrics: Metrics) -> Self {
         let (max_history, max_batch) = (config.max_history.get(), config.max_batch.get());
-        let (channel, arms) = (config.channel.clone(), metrics.arms(&experiments));
-        Self { live, experiments, arms, exposures, channel, max_history, max_batch, metrics }
+        Self { live, experiments, channel: config.channel.clone(), max_history, max_batch, metrics }
     }
 
     /// Answers one question, wholly from one version, which `make` is told.
     pub(super) fn one<T>(&self, question: Question<'_>, make: impl FnOnce(Reply<'_>) -> T) -> Result<T, ServeError> {
         let channels = self.live.load();
-        let now = self.now();
-        let route = self.route(&channels, &question, now);
+        let dealing = Dealing::default();
+        let route = self.route(&channels, &question, &dealing);
         let snapshot = self.snapshot(&channels, route.channel)?;
         let answered = with_scratch(|scratch| {
             let answer = lookup::lookup(&snapshot.table, self.rules(snapshot), question.query, scratch)?;
@@ -84,7 +77,7 @@ impl Lookups {
         });
         answered.map(|(made, tally)| {
             self.metrics.add(&tally);
-            self.count(&route, question.unit, snapshot.version, now);
+            dealing.count(&route, question.unit, snapshot.version);
             made
         })
     }
@@ -117,26 +110,26 @@ impl Lookups {
         scratch: &mut Scratch,
         take: &mut impl FnMut(Reply<'_>),
     ) -> Result<(), ServeError> {
-        let now = self.now();
+        let dealing = Dealing::default();
         // Questions are drawn some ahead of their answers; this shows each again, with its answer.
         let mut answering = questions.clone();
         let mut questions = questions.peekable();
         let mut index = 0;
         while let Some(first) = questions.peek() {
-            let first = self.route(channels, first, now);
+            let first = self.route(channels, first, &dealing);
             let in_batch = |index, error| ServeError::InBatch { index, error: Box::new(error) };
             let snapshot = self.snapshot(channels, first.channel).map_err(|error| in_batch(index, error))?;
             let run = std::iter::from_fn(|| {
-                questions.next_if(|question| self.route(channels, question, now).channel == first.channel)
+                questions.next_if(|question| self.route(channels, question, &dealing).channel == first.channel)
             });
             let queries = run.map(|question| question.query);
             lookup::lookup_batch(&snapshot.table, self.rules(snapshot), queries, scratch, |answer| {
                 let answer = answer.map_err(|error| in_batch(index, error.into()))?;
-                let asked = answering.next().map(|question| (question.unit, self.route(channels, &question, now)));
+                let asked = answering.next().map(|question| (question.unit, self.route(channels, &question, &dealing)));
                 let assigned = asked.as_ref().and_then(|(_, route)| route.assigned);
                 take(Reply { version: snapshot.version, answer, assigned });
                 if let Some((unit, route)) = asked {
-                    self.count(&route, unit, snapshot.version, now);
+                    dealing.count(&route, unit, snapshot.version);
                 }
                 index += 1;
                 Ok::<_, ServeError>(())
@@ -145,38 +138,18 @@ impl Lookups {
         Ok(())
     }
 
-    /// The channel that a question is answered from. Without experiments, or a unit, it costs a branch.
-    fn route<'r>(&'r self, channels: &LiveChannels, question: &Question<'r>, now: i64) -> Route<'r> {
+    /// The channel that a question is answered from. Without a unit it costs a branch.
+    fn route<'r>(&'r self, channels: &LiveChannels, question: &Question<'r>, dealing: &'r Dealing) -> Route<'r> {
         let channel = if question.channel.is_empty() { &self.channel } else { question.channel };
         let own = Route { channel, assigned: None, unserved: None };
-        if question.unit.is_empty() || self.experiments.is_empty() {
+        if question.unit.is_empty() {
             return own;
         }
-        match self.experiments.assign(channel, question.unit, now.div_euclid(1_000_000)) {
+        match dealing.assign(&self.experiments, channel, question.unit) {
             None => own,
             Some(assigned) if channels.get(assigned.channel).is_none() => Route { unserved: Some(assigned), ..own },
             assigned @ Some(Assigned { channel, .. }) => Route { channel, assigned, unserved: None },
         }
-    }
-
-    fn count(&self, route: &Route<'_>, unit: &str, version: VersionId, now: i64) {
-        if let Some(assigned) = route.assigned {
-            self.arms.served(assigned);
-            if let Some(exposures) = &self.exposures {
-                exposures.note(assigned, unit, version.0, now);
-            }
-        }
-        if let Some(unserved) = route.unserved {
-            self.arms.unserved(unserved);
-        }
-    }
-
-    /// Microseconds since 1970, where anything depends on them.
-    fn now(&self) -> i64 {
-        if self.experiments.is_empty() {
-            return 0;
-        }
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
     }
 
     /// A table to read rather than to ask, and its version.
@@ -207,6 +180,36 @@ impl Lookups {
             ServeError::UnknownChannel { channel: name.into(), known: known.collect() }
         })
     }
+}
+
+/// The experiments of one request, and its time: taken with its first unit, the same for all of them.
+#[derive(Default)]
+struct Dealing(OnceCell<(Guard<Arc<Running>>, i64)>);
+
+impl Dealing {
+    fn assign(&self, experiments: &LiveExperiments, channel: &str, unit: &str) -> Option<Assigned<'_>> {
+        let (running, now) = self.0.get_or_init(|| {
+            let running = experiments.load();
+            let now = if running.is_empty() { 0 } else { micros() };
+            (running, now)
+        });
+        running.assign(channel, unit, *now)
+    }
+
+    fn count(&self, route: &Route<'_>, unit: &str, version: VersionId) {
+        let Some((running, now)) = self.0.get() else { return };
+        if let Some(assigned) = route.assigned {
+            running.served(assigned, unit, version.0, *now);
+        }
+        if let Some(unserved) = route.unserved {
+            running.unserved(unserved);
+        }
+    }
+}
+
+/// Since 1970.
+fn micros() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as i64)
 }
 
 /// Lends this thread's scratch. A panic in `work` leaves a fresh one behind, never a half-used one.

@@ -27,6 +27,7 @@ const SHED: &str = "segue_shed_total";
 const PANICS: &str = "segue_panics_total";
 const ARM_LOOKUPS: &str = "segue_experiment_lookups_total";
 const ARM_UNSERVED: &str = "segue_experiment_unserved_total";
+const EXPERIMENTS_REFUSED: &str = "segue_experiments_refused";
 const BUILD: &str = "segue_build_info";
 
 /// Seconds, from what a lookup takes within the process to what a large table's swap takes.
@@ -114,6 +115,11 @@ impl Metrics {
             experiments.configs().map(by_arm).collect()
         };
         ArmCounters { served: all(ARM_LOOKUPS), unserved: all(ARM_UNSERVED) }
+    }
+
+    /// How many experiments of the store are not run here.
+    pub(super) fn refused_experiments(&self, count: usize) {
+        gauge(&self.0.recorder, EXPERIMENTS_REFUSED, []).set(count as f64);
     }
 
     /// Counts the lookups of one call.
@@ -259,6 +265,10 @@ fn describe(recorder: &impl Recorder) {
     }
     for (name, help) in [
         (IN_FLIGHT, "Calls and streams open now, by API."),
+        (
+            EXPERIMENTS_REFUSED,
+            "Experiments that calls declared and this server does not run, as its config conflicts with them.",
+        ),
         (BUILD, "Always 1; the label names the running version of the software."),
     ] {
         recorder.describe_gauge(KeyName::from_const_str(name), None, help.into());

@@ -12,6 +12,7 @@ mod auth;
 mod config;
 mod deadline;
 mod error;
+mod experiments;
 mod face;
 mod grpc;
 mod health;
@@ -30,6 +31,7 @@ mod workers;
 
 pub use config::Config;
 pub use error::StartError;
+pub use experiments::LiveExperiments;
 pub use listen::{Listeners, bind};
 pub use metrics::Metrics;
 pub use refresh::{RefreshAction, RefreshCommand, RefreshControl, RefreshRefusal};

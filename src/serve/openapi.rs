@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use utoipa::OpenApi;
 
-use super::http::{admin, judging, lookup, ops};
+use super::http::{admin, experiments, judging, lookup, ops};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -33,6 +33,9 @@ use super::http::{admin, judging, lookup, ops};
         judging::approve,
         judging::reject,
         judging::explain,
+        experiments::experiments,
+        experiments::set_experiment,
+        experiments::end_experiment,
         admin::reload,
         admin::refresh_state,
         admin::refresh,

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::admin::Admin;
 use super::error::StartError;
+use super::experiments::LiveExperiments;
 use super::face::Face;
 use super::health::{self, Readiness};
 use super::layers::{Limits, guarded, observed};
@@ -20,7 +21,6 @@ use super::port::{Door, OpenConnections, Port};
 use super::refresh::RefreshControl;
 use super::workers::Workers;
 use super::{grpc, http};
-use crate::experiment::{Experiments, Exposures};
 use crate::store::Store;
 use crate::store::live::{Live, Reloader};
 
@@ -37,9 +37,7 @@ pub struct Backend {
     /// The refresher, where this server runs one.
     pub refresh: Option<RefreshControl>,
     /// Which units are answered from which channels.
-    pub experiments: Experiments,
-    /// Where exposures are noted, if anywhere.
-    pub exposures: Option<Exposures>,
+    pub experiments: LiveExperiments,
     /// Where calls are counted, and what `/metrics` shows.
     pub metrics: Metrics,
 }
@@ -58,10 +56,10 @@ pub async fn run(
     backend: Backend,
     shutdown: impl Future<Output = ()>,
 ) -> Result<Drained, StartError> {
-    let (ready, metrics) = (backend.ready.clone(), backend.metrics.clone());
+    let (ready, metrics, experiments) = (backend.ready.clone(), backend.metrics.clone(), backend.experiments.clone());
     let stop = CancellationToken::new();
     let (reporter, health) = health::service().await;
-    let drain = listeners.config.drain;
+    let (drain, poll) = (listeners.config.drain, listeners.config.poll);
     let mut open = Vec::new();
     let mut serving = JoinSet::new();
     for port in ports(listeners, backend, health, &stop)? {
@@ -70,7 +68,7 @@ pub async fn run(
     }
     tokio::select! {
         () = shutdown => {}
-        _ = async { tokio::join!(metrics.upkeep(), health::follow(&reporter, ready)) } => {}
+        _ = async { tokio::join!(metrics.upkeep(), health::follow(&reporter, ready), experiments.follow(poll)) } => {}
     }
     health::close(&reporter).await;
     stop.cancel();
@@ -91,13 +89,8 @@ fn ports(
     let (guard, limits) = (Arc::new(guard), Limits::new(&config));
     let observer =
         |face, paths: Vec<String>| Observer::new(face, paths, &backend.metrics, config.max_message, stop.clone());
-    let lookups = Arc::new(Lookups::new(
-        backend.live.clone(),
-        backend.experiments.clone(),
-        backend.exposures.clone(),
-        &config,
-        backend.metrics.clone(),
-    ));
+    let lookups =
+        Arc::new(Lookups::new(backend.live.clone(), backend.experiments.clone(), &config, backend.metrics.clone()));
     let readiness = Readiness::new(backend.ready.clone(), stop.clone());
     let operations = Arc::new(Admin::new(&backend, &config));
 

@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use super::channel::Move;
 use super::durable::names;
-use super::error::{StoreError, failed};
+use super::error::StoreError;
 use super::{Store, numbered};
+
+const A_MOVE: &str = "a move (<number>.json)";
 
 impl Store {
     /// The names of all channel folders, those without a move yet included.
@@ -20,19 +22,7 @@ impl Store {
 
     /// The highest move's number; 0 where there is none. A caller that knew an earlier one spares itself the listing.
     pub(super) fn head(&self, name: &str, known: u64) -> Result<u64, StoreError> {
-        let dir = self.channel_dir(name);
-        let exists = |seq| {
-            let path = numbered::path(&dir, seq);
-            path.try_exists().map_err(failed("looking for", &path))
-        };
-        if known == 0 || !exists(known)? {
-            return self.last_move(name);
-        }
-        let mut head = known;
-        while exists(head + 1)? {
-            head += 1;
-        }
-        Ok(head)
+        numbered::head(&self.channel_dir(name), known, A_MOVE)
     }
 
     /// One move.
@@ -51,7 +41,7 @@ impl Store {
     }
 
     fn last_move(&self, name: &str) -> Result<u64, StoreError> {
-        numbered::last(&self.channel_dir(name), "a move (<number>.json)")
+        numbered::last(&self.channel_dir(name), A_MOVE)
     }
 
     fn channel_dir(&self, name: &str) -> PathBuf {

@@ -7,6 +7,7 @@
 //! <store>/versions/<n>/evaluations/<seq>.json            what somebody measured of it, and kept
 //! <store>/versions/<n>/explain.segue                     why each key's row is what it is, where that was kept
 //! <store>/channels/<name>/<seq>.json                     one file a move; the highest is where the channel points
+//! <store>/experiments/<seq>.json                         one file a change of an experiment that a call declared
 //! <store>/models/<n>/model.json, adapter.gguf           a tuned language model; n only grows
 //! <store>/models/<n>/judgements/<seq>.json               one file a judgement; the last says whether it may be asked
 //! <store>/drafts/...                                     private to who works there; swept by gc once that has died
@@ -17,13 +18,14 @@
 //! crash anywhere leaves the state before or after it, and at most a draft to sweep. Any number of processes may work
 //! in one store. They trust each other: the store guards against accidents, not against forgers.
 //!
-//! The store knows nothing of requests or logs, and of models only what is written beside them.
+//! The store knows nothing of requests or logs, and of models and experiments only what is written beside them.
 
 mod channel;
 mod draft;
 mod durable;
 mod error;
 mod evaluation;
+mod experiments;
 mod explain;
 mod gc;
 mod history;
@@ -46,6 +48,7 @@ pub use channel::{Action, Channel, MAX_NOTE, Move, Note, TaxonomyChange};
 pub use draft::Draft;
 pub use error::StoreError;
 pub use evaluation::Evaluation;
+pub use experiments::{ExperimentAction, ExperimentChange, NewExperimentChange};
 pub use explain::{ExplainWriter, Explanation, Successor};
 pub use judgement::{Admit, Finding, Judgement, State};
 pub use manifest::{Changed, Manifest, Provenance};

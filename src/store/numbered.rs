@@ -24,6 +24,22 @@ pub(super) fn last(dir: &Path, expected: &'static str) -> Result<u64, StoreError
     Ok(seqs.last().copied().unwrap_or(0))
 }
 
+/// The highest number, like [`last`]. A caller that knew an earlier one spares itself the listing.
+pub(super) fn head(dir: &Path, known: u64, expected: &'static str) -> Result<u64, StoreError> {
+    let exists = |seq| {
+        let path = path(dir, seq);
+        path.try_exists().map_err(failed("looking for", &path))
+    };
+    if known == 0 || !exists(known)? {
+        return last(dir, expected);
+    }
+    let mut head = known;
+    while exists(head + 1)? {
+        head += 1;
+    }
+    Ok(head)
+}
+
 /// One entry, whose number `seq_of` finds within it.
 pub(super) fn read<T: DeserializeOwned>(dir: &Path, seq: u64, seq_of: fn(&T) -> u64) -> Result<T, StoreError> {
     let path = path(dir, seq);

@@ -27,8 +27,8 @@ fn store(dir: &std::path::Path) -> Result<segue::store::Store, Box<dyn std::erro
 /// Serves a store until the runtime ends; returns where gRPC is answered.
 #[allow(dead_code)]
 async fn serve(store: segue::store::Store) -> Result<std::net::SocketAddr, Box<dyn std::error::Error>> {
-    use segue::experiment::Experiments;
-    use segue::serve::{Backend, Config, Metrics, bind, run};
+    use segue::experiment::{Declared, Experiments, Exposures};
+    use segue::serve::{Backend, Config, LiveExperiments, Metrics, bind, run};
 
     let free = "127.0.0.1:0".parse()?;
     let config = Config { http_addr: free, grpc_addr: free, admin_addr: free, ..Config::default() };
@@ -36,11 +36,13 @@ async fn serve(store: segue::store::Store) -> Result<std::net::SocketAddr, Box<d
     let listeners = bind(&config).await?;
     let addr = listeners.grpc_addr();
     let (ready, reloader) = (watcher.ready(), watcher.reloader());
-    let (experiments, metrics) = (Experiments::default(), Metrics::default());
-    let backend = Backend { live, ready, reloader, store, refresh: None, experiments, exposures: None, metrics };
+    let (metrics, (exposures, writer)) = (Metrics::default(), Exposures::new(&Default::default())?);
+    let declared = Declared::new(Experiments::default(), store.clone());
+    let experiments = LiveExperiments::start(declared, exposures, metrics.clone());
+    let backend = Backend { live, ready, reloader, store, refresh: None, experiments, metrics };
     watcher.ready().wait_for(|ready| *ready).await?;
     tokio::spawn(async move {
-        let _watcher = watcher;
+        let _kept = (watcher, writer);
         run(listeners, backend, std::future::pending()).await.map(drop)
     });
     Ok(addr)

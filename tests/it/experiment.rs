@@ -3,6 +3,7 @@
 mod analyze;
 mod assign;
 mod config;
+mod declared;
 mod exposures;
 #[cfg(feature = "refresher")]
 mod measure;

@@ -20,7 +20,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
     ("evaluation", &["ids", "table", "interactions"]),
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
-    ("experiment", &["files", "interactions"]),
+    ("experiment", &["files", "interactions", "store"]),
     ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "evaluation", "inference"]),
     ("replay", &["ids", "taxonomy", "table", "interactions", "lookup", "retrieval", "evaluation"]),
     ("serve", &["experiment", "ids", "proto", "taxonomy", "table", "lookup", "store"]),

@@ -4,6 +4,7 @@ mod config;
 mod count;
 mod counts_files;
 mod cycle;
+mod declared;
 mod disk;
 mod evaluate;
 mod experiments;

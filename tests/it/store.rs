@@ -2,8 +2,9 @@
 
 mod channels;
 mod crash;
+mod experiments;
 mod explain;
-mod fixture;
+pub(crate) mod fixture;
 mod judgements;
 mod limits;
 mod live;

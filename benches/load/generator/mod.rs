@@ -47,7 +47,7 @@ trait Wire {
 
 fn wire(call: Call, depth: usize, pool: &Rc<Pool>, first: usize) -> Outcome<Box<dyn Wire>> {
     Ok(match call {
-        Call::Unary => Box::new(grpc::Unary::new("Lookup", Rc::clone(pool), first, depth)?),
+        Call::Unary | Call::Unit => Box::new(grpc::Unary::new("Lookup", Rc::clone(pool), first, depth)?),
         Call::Batch => Box::new(grpc::Unary::new("BatchLookup", Rc::clone(pool), first, depth)?),
         Call::Stream => Box::new(grpc::Stream::new("StreamLookup", Rc::clone(pool), first, depth)?),
         Call::Get | Call::Mget => Box::new(resp::Resp::new(Rc::clone(pool), first)),

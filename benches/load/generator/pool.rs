@@ -35,6 +35,10 @@ impl Pool {
                 let questions = world.random_pairs().map(|pair| framed(&world.question(pair)));
                 Self::of(questions.take(singles), single.encoded_len())
             }
+            Call::Unit => {
+                let questions = world.random_pairs().zip(0..).map(|(pair, at)| framed(&world.question_of(pair, at)));
+                Self::of(questions.take(singles), world.answer_to_unit(world.any_pair()).encoded_len())
+            }
             Call::Batch => {
                 let questions = iter::repeat_with(|| framed(&world.questions(&batch())));
                 let answers = BatchLookupResponse { results: vec![single; BATCH] };

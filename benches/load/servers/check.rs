@@ -1,5 +1,6 @@
 //! Before anything is measured, a real client asks: what is then asked by hand has been answered rightly.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use segue::proto::lookup_service_client::LookupServiceClient;
@@ -30,6 +31,20 @@ pub(super) fn check(target: &Target, world: World, constant: bool) -> Outcome<()
         let questions: Vec<_> = pairs.iter().map(|&pair| world.question(pair)).collect();
         let answers = client.stream_lookup(tokio_stream::iter(questions)).await?.into_inner();
         same(&answers.collect::<Result<Vec<_>, _>>().await?, &expected)
+    })
+}
+
+/// Units are dealt to both arms, and all of them are answered as the table says.
+pub(super) fn check_dealt(target: &Target, world: World) -> Outcome<()> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        let mut client = LookupServiceClient::new(connect(target)?);
+        let mut arms = BTreeSet::new();
+        for (pair, at) in world.random_pairs().zip(0..BATCH) {
+            let answer = client.lookup(world.question_of(pair, at)).await?.into_inner();
+            same(&answer, &LookupResponse { arm: answer.arm.clone(), ..world.answer_to_unit(pair) })?;
+            arms.insert(answer.arm);
+        }
+        same(&arms.into_iter().collect::<Vec<_>>(), &vec!["a".to_owned(), "b".to_owned()])
     })
 }
 

@@ -69,7 +69,8 @@ impl House {
         }
         eprintln!("starting {} for {} clusters", side.peer, world.clusters);
         match side.peer {
-            Peer::Segue | Peer::SegueUnix => self.start_ours(world)?,
+            Peer::Segue | Peer::SegueUnix => self.start_ours(world, [Peer::Segue, Peer::SegueUnix])?,
+            Peer::Dealing => self.start_ours(world, [Peer::Dealing])?,
             Peer::Plain | Peer::Layered => self.start_plain(side.peer, world)?,
             Peer::Redis => {
                 let (process, addr) = redis::start(self.cores, self.dir.path(), world)?;
@@ -80,7 +81,8 @@ impl House {
         Ok(server.ok_or("the server has no such door")?.clone())
     }
 
-    fn start_ours(&mut self, world: World) -> Outcome<()> {
+    /// `doors` are how it is called over TCP and, where that is asked for too, over a socket.
+    fn start_ours<const N: usize>(&mut self, world: World, doors: [Peer; N]) -> Outcome<()> {
         let store = match self.stores.entry(world.clusters) {
             Entry::Occupied(store) => store.into_mut(),
             Entry::Vacant(vacant) => {
@@ -90,10 +92,13 @@ impl House {
                 vacant.insert(dir)
             }
         };
-        let ours::Ours { process, grpc, socket } = ours::start(self.cores, store)?;
+        let ours::Ours { process, grpc, socket } = ours::start(self.cores, store, doors.contains(&Peer::Dealing))?;
         let process = Rc::new(process);
-        for (peer, target) in [(Peer::Segue, Target::Tcp(grpc)), (Peer::SegueUnix, Target::Unix(socket))] {
+        for (peer, target) in doors.into_iter().zip([Target::Tcp(grpc), Target::Unix(socket)]) {
             check::check(&target, world, false)?;
+            if peer == Peer::Dealing {
+                check::check_dealt(&target, world)?;
+            }
             self.keep(peer, world, &process, target);
         }
         Ok(())

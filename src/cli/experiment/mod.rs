@@ -1,25 +1,21 @@
-//! `segue experiment`: what an experiment's arms come to.
+//! `segue experiment`: live experiments, from declaring them to what their arms come to.
 
+#[cfg(feature = "refresher")]
+mod analyze;
+mod declare;
+#[cfg(feature = "refresher")]
 mod picture;
+#[cfg(feature = "refresher")]
 mod told;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Subcommand;
 
-use super::{Common, output};
-use crate::chart::Theme;
-use crate::config::{Config, nearest};
-use crate::experiment::{self, Question, measure};
-use crate::interactions::Window;
-
-/// The exit code of an experiment that must not be read.
-const MISMATCH: u8 = 3;
-
-/// There is nothing to read, and nothing was written.
-const NO_LOG: &str = "no exposure log is named: `serve` writes one where [exposures] path says, or pass --exposures";
+use super::Common;
+use crate::config::Config;
+use crate::experiment::{Declared, Experiments};
+use crate::store::Store;
 
 /// Arguments of `segue experiment`.
 #[derive(Debug, clap::Args)]
@@ -30,84 +26,29 @@ pub(super) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// The experiments that are not ended, of the config and of calls, and the latest changes
+    List(declare::List),
+    /// Let an experiment run, new or with other settings, on every server of the store within a second
+    Set(declare::Set),
+    /// End an experiment that was set so: its channel answers by itself again
+    End(declare::End),
     /// Join exposures with outcomes: relative differences to control with 95 % intervals. Exits 3 where the arms do not
     /// hold the units that they should, and then reads nothing
-    Analyze(Analyze),
-}
-
-#[derive(Debug, clap::Args)]
-struct Analyze {
-    /// The experiment [default: the only one of the config]
-    name: Option<String>,
-    /// The arm that others are compared with [default: `control`, else the first]
-    #[arg(long)]
-    control: Option<String>,
-    /// Outcomes from here on: a date or RFC 3339, UTC [default: from the first exposure]
-    #[arg(long)]
-    from: Option<String>,
-    /// End of the outcomes, exclusive; a last day that is not over yet is better left out
-    #[arg(long)]
-    to: Option<String>,
-    /// The exposure log [default: exposures.path]
-    #[arg(long, value_name = "PATH")]
-    exposures: Option<String>,
-    /// Write every figure, overall and by day, as CSV
-    #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
-    /// Draw each metric's differences by day, as FILE.svg or FILE.png; of several, each gets its metric's name as an
-    /// ending
-    #[arg(long, value_name = "FILE")]
-    picture: Option<PathBuf>,
-    /// Draw a PNG for dark pages (an SVG follows its reader)
-    #[arg(long)]
-    dark: bool,
+    #[cfg(feature = "refresher")]
+    Analyze(analyze::Args),
 }
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
-    let Command::Analyze(args) = args.command;
-    let config = common.start()?;
-    let exposures = args.exposures.as_deref().or(config.exposures.path.as_deref());
-    let question = Question {
-        experiment: named(&config, args.name.as_deref())?,
-        exposures: exposures.context(NO_LOG)?,
-        outcomes: &config.outcomes,
-        engine: &config.interactions,
-        control: args.control.as_deref(),
-        window: Window::parse(args.from.as_deref(), args.to.as_deref())?,
-    };
-    let report = super::runtime()?.block_on(measure(&question))?;
-    if let Some(path) = &args.csv {
-        told::write_csv(&report, path).with_context(|| format!("{} cannot be written", path.display()))?;
+    match args.command {
+        Command::List(args) => declare::list(common, &args),
+        Command::Set(args) => declare::set(common, args),
+        Command::End(args) => declare::end(common, args),
+        #[cfg(feature = "refresher")]
+        Command::Analyze(args) => analyze::run(common, args),
     }
-    if let Some(path) = &args.picture {
-        picture::draw(&report, path, if args.dark { Theme::Dark } else { Theme::Light })?;
-    }
-    told::left_out(&report);
-    if common.json {
-        output::json(&report)?;
-    } else {
-        told::print(&report)?;
-    }
-    if report.mismatch {
-        output::note(told::mismatch(&report));
-        return Ok(ExitCode::from(MISMATCH));
-    }
-    Ok(ExitCode::SUCCESS)
 }
 
-fn named<'c>(config: &'c Config, name: Option<&str>) -> anyhow::Result<&'c experiment::Config> {
-    let names = || config.experiments.iter().map(|experiment| experiment.name.as_str());
-    let known = || names().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-    let Some(name) = name else {
-        return match config.experiments.as_slice() {
-            [] => anyhow::bail!("the config has no [[experiments]]: add the one that was run"),
-            [only] => Ok(only),
-            _ => anyhow::bail!("the config has several experiments, name one of {}", known()),
-        };
-    };
-    let found = config.experiments.iter().find(|experiment| experiment.name == name);
-    found.with_context(|| match nearest(name, names()) {
-        Some(near) => format!("there is no experiment `{name}`: did you mean `{near}`?"),
-        None => format!("there is no experiment `{name}`: the config has {}", known()),
-    })
+/// The config's experiments and the store's.
+fn declared(config: &Config) -> anyhow::Result<Declared> {
+    Ok(Declared::new(Experiments::new(&config.experiments)?, Store::open(&config.store)?))
 }

@@ -8,8 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
-/// The exposure log (`[exposures]`). Nothing is written, or created, without a path, or where no experiment is
-/// configured.
+/// The exposure log (`[exposures]`). Nothing is written, or created, without a path, or before an experiment runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExposuresConfig {

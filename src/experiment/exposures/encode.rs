@@ -13,7 +13,6 @@ use parquet::file::writer::{SerializedFileWriter, SerializedRowGroupWriter};
 use parquet::schema::parser::parse_message_type;
 
 use super::Exposure;
-use super::writer::Names;
 
 /// One row an exposure. `version` is that of the table that answered.
 const SCHEMA: &str = "
@@ -34,10 +33,10 @@ pub(super) fn prepare(directory: &Path) -> io::Result<()> {
 }
 
 /// Writes the file under a name that no reader looks at, makes it durable, and only then gives it its own.
-pub(super) fn write(path: &Path, exposures: &[Exposure], names: &Names) -> io::Result<()> {
+pub(super) fn write(path: &Path, exposures: &[Exposure]) -> io::Result<()> {
     let temporary = temporary(path);
     let mut file = File::create(&temporary)?;
-    encode(&mut file, exposures, names).map_err(io::Error::other)?;
+    encode(&mut file, exposures).map_err(io::Error::other)?;
     file.sync_all()?;
     fs::rename(&temporary, path)?;
     path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
@@ -49,15 +48,15 @@ fn temporary(path: &Path) -> PathBuf {
     path.with_file_name(format!(".{name}.tmp"))
 }
 
-fn encode(file: &mut File, exposures: &[Exposure], names: &Names) -> Result<()> {
+fn encode(file: &mut File, exposures: &[Exposure]) -> Result<()> {
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let schema = Arc::new(parse_message_type(SCHEMA)?);
     let mut file = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
     let mut rows = file.next_row_group()?;
-    let text = |of: fn(&Exposure, &Names) -> ByteArray| exposures.iter().map(|one| of(one, names)).collect::<Vec<_>>();
-    column::<ByteArrayType>(&mut rows, &text(|one, names| names.get(one.place).0.into()))?;
-    column::<ByteArrayType>(&mut rows, &text(|one, names| names.get(one.place).1.into()))?;
-    column::<ByteArrayType>(&mut rows, &text(|one, _| (*one.unit).into()))?;
+    let text = |of: fn(&Exposure) -> &str| exposures.iter().map(|one| ByteArray::from(of(one))).collect::<Vec<_>>();
+    column::<ByteArrayType>(&mut rows, &text(|one| &one.arm.deal.experiment))?;
+    column::<ByteArrayType>(&mut rows, &text(|one| &one.arm.name))?;
+    column::<ByteArrayType>(&mut rows, &text(|one| &one.unit))?;
     column::<Int64Type>(&mut rows, &exposures.iter().map(|one| one.at).collect::<Vec<_>>())?;
     column::<Int64Type>(&mut rows, &exposures.iter().map(|one| one.version.cast_signed()).collect::<Vec<_>>())?;
     rows.close()?;

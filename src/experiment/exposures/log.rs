@@ -1,93 +1,96 @@
 //! The lookups' side of the log: is this one new, and will the queue take it?
 
-use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
 
-use metrics::{Counter, counter, describe_counter, describe_gauge};
+use metrics::{describe_counter, describe_gauge};
 
+use super::arms::{Arm, Dealing};
 use super::config::{ExposuresConfig, ExposuresError};
 use super::seen::Seen;
-use super::writer::{ExposureWriter, Names};
+use super::writer::{ExposureWriter, Slot};
 use super::{Exposure, day};
 use crate::experiment::{Assigned, Experiments};
 
 /// A longer unit is not logged, so that the queue's memory is bounded.
 const MAX_UNIT: usize = 1024;
 
-/// Where lookups note exposures. Cheap to clone.
+/// The log of one process. Takes memory, and a thread, from the first experiment on. Cheap to clone.
 #[derive(Clone)]
 pub struct Exposures(Arc<Inner>);
 
 struct Inner {
-    seen: Seen,
-    queue: SyncSender<Exposure>,
-    /// By experiment and arm.
-    counters: Vec<Vec<Counters>>,
+    config: ExposuresConfig,
+    log: OnceLock<Arc<Log>>,
+    slot: Arc<Slot>,
 }
 
-struct Counters {
-    logged: Counter,
-    full: Counter,
-    too_long: Counter,
+struct Log {
+    seen: Seen,
+    queue: SyncSender<Exposure>,
+    dealing: Arc<Dealing>,
+}
+
+/// Where lookups note exposures of one set of experiments.
+pub struct ArmExposures {
+    log: Option<Arc<Log>>,
+    /// As [`Assigned::place`].
+    arms: Vec<Vec<Arc<Arm>>>,
 }
 
 impl Exposures {
-    /// Starts the thread that counts and writes; dropping the [`ExposureWriter`] writes what is left and ends it.
-    /// `None` without experiments. That nothing is logged, for want of a path, is said once.
-    pub fn start(
-        config: &ExposuresConfig,
-        experiments: &Experiments,
-    ) -> Result<Option<(Self, ExposureWriter)>, ExposuresError> {
-        if experiments.is_empty() {
-            return Ok(None);
-        }
+    /// A log that has not begun. Dropping the [`ExposureWriter`] writes what is left, and ends it.
+    pub fn new(config: &ExposuresConfig) -> Result<(Self, ExposureWriter), ExposuresError> {
         config.check()?;
-        if config.path.is_none() {
-            tracing::warn!("exposures are counted but not logged: [exposures] path names the directory to log them to");
-        }
-        let (queue, waiting) = sync_channel(config.queue.get());
-        let writer = ExposureWriter::start(config, Names::of(experiments), waiting)?;
-        let of_experiment = |config: &crate::experiment::Config| {
-            config.arms.iter().map(|arm| Counters::of(&config.name, &arm.name)).collect()
-        };
-        let counters = experiments.configs().map(of_experiment).collect();
-        Ok(Some((Self(Arc::new(Inner { seen: Seen::within(config.memory), queue, counters })), writer)))
+        let slot = Arc::new(Slot::default());
+        let inner = Inner { config: config.clone(), log: OnceLock::new(), slot: Arc::clone(&slot) };
+        Ok((Self(Arc::new(inner)), ExposureWriter(slot)))
     }
 
-    /// Notes that `unit` was answered by its arm, from `version`, at so many microseconds since 1970. Neither waits nor
-    /// locks; allocates for an exposure that is new today.
-    pub fn note(&self, assigned: Assigned<'_>, unit: &str, version: u64, at: i64) {
-        let Inner { seen, queue, counters } = &*self.0;
-        let mark = seen.mark(assigned.place, day(at), unit);
-        if mark.is_known() {
-            return;
+    /// Makes room for these experiments' exposures, in place of those before. What is noted waits in the queue until
+    /// [`Exposures::begin`] has succeeded.
+    pub fn of(&self, experiments: &Experiments) -> ArmExposures {
+        if experiments.is_empty() && self.0.log.get().is_none() {
+            return ArmExposures { log: None, arms: Vec::new() };
         }
-        let counters = &counters[assigned.place.0][assigned.place.1];
-        if unit.len() > MAX_UNIT {
-            counters.too_long.increment(1);
-            return;
-        }
-        match queue.try_send(Exposure { place: assigned.place, unit: unit.into(), at, version }) {
-            Ok(()) => {
-                mark.keep();
-                counters.logged.increment(1);
-            }
-            Err(_) => counters.full.increment(1),
-        }
+        let log = self.0.log.get_or_init(|| {
+            let (queue, waiting) = sync_channel(self.0.config.queue.get());
+            let dealing = Arc::<Dealing>::default();
+            self.0.slot.fill(waiting, Arc::clone(&dealing));
+            Arc::new(Log { seen: Seen::within(self.0.config.memory), queue, dealing })
+        });
+        let arms = Arm::of(experiments);
+        log.dealing.set(arms.iter().filter_map(|arms| Some(Arc::clone(&arms.first()?.deal))).collect());
+        ArmExposures { log: Some(Arc::clone(log)), arms }
+    }
+
+    /// Starts the thread that counts and writes, where there is anything to and it has not been started. After an error
+    /// it can be tried again. That nothing is logged, for want of a path, is said once.
+    pub fn begin(&self) -> Result<(), ExposuresError> {
+        self.0.slot.begin(&self.0.config)
     }
 }
 
-impl Counters {
-    fn of(experiment: &str, arm: &str) -> Self {
-        let labels = || [("experiment", experiment.to_owned()), ("arm", arm.to_owned())];
-        let dropped = |reason: &'static str| {
-            let [experiment, arm] = labels();
-            counter!("segue_exposures_dropped_total", &[experiment, arm, ("reason", reason.to_owned())])
-        };
-        Self {
-            logged: counter!("segue_exposures_total", &labels()),
-            full: dropped("queue_full"),
-            too_long: dropped("unit_too_long"),
+impl ArmExposures {
+    /// Notes that `unit` was answered by its arm, from `version`, at so many microseconds since 1970. Neither waits nor
+    /// locks; allocates for an exposure that is new today. The arm must be of the set that this was made for.
+    pub fn note(&self, assigned: Assigned<'_>, unit: &str, version: u64, at: i64) {
+        let Some(log) = &self.log else { return };
+        let arm = &self.arms[assigned.place.0][assigned.place.1];
+        let mark = log.seen.mark((arm.deal.key, arm.index), day(at), unit);
+        if mark.is_known() {
+            return;
+        }
+        if unit.len() > MAX_UNIT {
+            arm.counters.too_long.increment(1);
+            return;
+        }
+        match log.queue.try_send(Exposure { arm: Arc::clone(arm), unit: unit.into(), at, version }) {
+            Ok(()) => {
+                mark.keep();
+                arm.counters.logged.increment(1);
+            }
+            Err(_) => arm.counters.full.increment(1),
         }
     }
 }
@@ -110,6 +113,7 @@ pub fn describe_metrics() {
     );
     describe_gauge!(
         "segue_experiment_sample_ratio_p_value",
-        "How likely today's units by arm are under the weights; below 0.001 the arms do not compare."
+        "How likely today's units by arm are under the weights; below 0.001 the arms do not compare. Counted anew when \
+         the salt, arms or weights change; NaN once the experiment has ended."
     );
 }

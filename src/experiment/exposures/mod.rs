@@ -3,24 +3,27 @@
 //!
 //! A lookup costs a look into a table of those seen today, and for a new one an offer to a bounded queue: it never
 //! waits. What the queue does not take is counted and offered again at the unit's next lookup; so one may be written
-//! twice, and none is missing without being counted. One thread writes. Of files, only whole ones have a name that is
+//! twice, and none is missing without being counted. One thread writes, from the first experiment on. Of files, only whole ones have a name that is
 //! read; a crash loses what was not yet written, at most [`ExposuresConfig::every`] of it.
 
+mod arms;
 mod config;
 mod encode;
 mod log;
 mod seen;
+mod today;
 mod writer;
 
+use std::sync::Arc;
+
 pub use config::{ExposuresConfig, ExposuresError};
-pub use log::{Exposures, describe_metrics};
+pub use log::{ArmExposures, Exposures, describe_metrics};
 pub use writer::ExposureWriter;
 
 /// One unit's first lookup of a day that its arm answered.
-#[derive(Clone, Debug)]
 struct Exposure {
-    /// As [`super::Assigned::place`].
-    place: (usize, usize),
+    /// Carried along, so that a row tells of the arm that answered, whatever runs when it is written.
+    arm: Arc<arms::Arm>,
     unit: Box<str>,
     /// Microseconds since 1970.
     at: i64,

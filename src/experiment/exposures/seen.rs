@@ -31,9 +31,9 @@ impl Seen {
         Self { slots: (0..slots).map(|_| AtomicU64::new(0)).collect(), seed: RandomState::new().hash_one(slots) }
     }
 
-    pub(super) fn mark(&self, place: (usize, usize), day: i64, unit: &str) -> Mark<'_> {
+    pub(super) fn mark(&self, (deal, arm): (u64, usize), day: i64, unit: &str) -> Mark<'_> {
         let mut seed = self.seed;
-        for part in [place.0 as u64, place.1 as u64, day.cast_unsigned()] {
+        for part in [deal, arm as u64, day.cast_unsigned()] {
             seed = (seed ^ part).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(31);
         }
         let hash = xxh3_128_with_seed(unit.as_bytes(), seed);
@@ -66,7 +66,7 @@ mod tests {
         mark("a").keep();
         assert!(mark("a").is_known());
         for other in [seen.mark((0, 0), 7, "a"), seen.mark((1, 1), 7, "a"), seen.mark((0, 1), 8, "a")] {
-            assert!(!other.is_known(), "another arm, experiment or day");
+            assert!(!other.is_known(), "another arm, deal or day");
         }
         (0..100).for_each(|unit| seen.mark((0, 0), 7, &unit.to_string()).keep());
         assert!(!mark("a").is_known(), "forgotten, in bounded memory");

@@ -2,19 +2,19 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use chrono::DateTime;
-use metrics::{counter, gauge};
+use metrics::counter;
 
+use super::arms::Dealing;
 use super::config::{ExposuresConfig, ExposuresError};
+use super::today::Today;
 use super::{Exposure, encode};
-use crate::experiment::Experiments;
-use crate::experiment::analyze::sample_ratio;
 
 /// How often the queue is looked at. Looking rather than waiting spares lookups the cost of waking this thread.
 const LOOK: Duration = Duration::from_millis(50);
@@ -22,75 +22,66 @@ const LOOK: Duration = Duration::from_millis(50);
 /// The pause after a file that could not be written. The queue fills up meanwhile, and drops are counted there.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// What the places of exposures are called.
-pub(super) struct Names(Vec<Named>);
-
-struct Named {
-    experiment: String,
-    arms: Vec<String>,
-    weights: Vec<f64>,
-}
-
-impl Names {
-    pub(super) fn of(experiments: &Experiments) -> Self {
-        let named = |config: &crate::experiment::Config| Named {
-            experiment: config.name.clone(),
-            arms: config.arms.iter().map(|arm| arm.name.clone()).collect(),
-            weights: config.arms.iter().map(|arm| arm.weight).collect(),
-        };
-        Self(experiments.configs().map(named).collect())
-    }
-
-    /// Experiment and arm.
-    pub(super) fn get(&self, (experiment, arm): (usize, usize)) -> (&str, &str) {
-        let named = &self.0[experiment];
-        (&named.experiment, &named.arms[arm])
-    }
-}
-
 /// The writing thread's owner: dropped, it has all that was noted before written, and waits for that.
-pub struct ExposureWriter {
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+pub struct ExposureWriter(pub(super) Arc<Slot>);
+
+/// The writing thread's place: empty, then with a queue that waits for a thread, then with the thread.
+#[derive(Default)]
+pub(super) struct Slot(Mutex<Option<State>>);
+
+enum State {
+    Waiting(Receiver<Exposure>, Arc<Dealing>),
+    Writing(Arc<AtomicBool>, JoinHandle<()>),
 }
 
-impl ExposureWriter {
-    pub(super) fn start(
-        config: &ExposuresConfig,
-        names: Names,
-        queue: Receiver<Exposure>,
-    ) -> Result<Self, ExposuresError> {
-        let directory = config.path.as_ref().map(PathBuf::from);
-        if let Some(path) = &directory {
-            encode::prepare(path).map_err(|source| ExposuresError::Directory { path: path.clone(), source })?;
+impl Slot {
+    fn lock(&self) -> MutexGuard<'_, Option<State>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A queue to be written from once the thread is begun.
+    pub(super) fn fill(&self, queue: Receiver<Exposure>, dealing: Arc<Dealing>) {
+        *self.lock() = Some(State::Waiting(queue, dealing));
+    }
+
+    /// Starts the thread where a queue waits for it. After an error the queue waits on.
+    pub(super) fn begin(&self, config: &ExposuresConfig) -> Result<(), ExposuresError> {
+        let mut slot = self.lock();
+        if !matches!(*slot, Some(State::Waiting(..))) {
+            return Ok(());
         }
+        let directory = config.path.as_ref().map(PathBuf::from);
+        match &directory {
+            Some(path) => {
+                encode::prepare(path).map_err(|source| ExposuresError::Directory { path: path.clone(), source })?;
+            }
+            None => tracing::warn!(
+                "exposures are counted but not logged: [exposures] path names the directory to log them to"
+            ),
+        }
+        let Some(State::Waiting(queue, dealing)) = slot.take() else { return Ok(()) };
         let stop = Arc::new(AtomicBool::new(false));
-        let counts = names.0.iter().map(|named| vec![0; named.arms.len()]).collect();
-        let work = Work {
-            today: Today { day: i64::MIN, counts },
-            directory,
-            names,
-            queue,
-            batch: Vec::new(),
-            began: Instant::now(),
-            every: config.every,
-            rows: config.rows.get(),
-            token: RandomState::new().hash_one(std::process::id()),
-            written: 0,
-        };
+        let work = Work::new(config, directory, queue, dealing);
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new().name("exposures".into()).spawn(move || work.run(&stopped));
-        Ok(Self { stop, thread: Some(thread.map_err(ExposuresError::Thread)?) })
+        *slot = Some(State::Writing(stop, thread.map_err(ExposuresError::Thread)?));
+        Ok(())
     }
 }
 
 impl Drop for ExposureWriter {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // A panic there has told of itself.
-            let _ = thread.join();
+        // Taken out before it is waited for: nobody else is held up.
+        let state = self.0.lock().take();
+        match state {
+            Some(State::Writing(stop, thread)) => {
+                stop.store(true, Ordering::Release);
+                thread.thread().unpark();
+                // A panic there has told of itself.
+                let _ = thread.join();
+            }
+            Some(State::Waiting(queue, _)) => tell_lost(queue.try_iter().count()),
+            None => {}
         }
     }
 }
@@ -98,8 +89,8 @@ impl Drop for ExposureWriter {
 struct Work {
     /// None where exposures are only counted.
     directory: Option<PathBuf>,
-    names: Names,
     queue: Receiver<Exposure>,
+    dealing: Arc<Dealing>,
     batch: Vec<Exposure>,
     /// When the batch's first exposure came.
     began: Instant,
@@ -111,13 +102,27 @@ struct Work {
     written: u64,
 }
 
-/// Units by arm of the newest day: one exposure each, or nearly.
-struct Today {
-    day: i64,
-    counts: Vec<Vec<u64>>,
-}
-
 impl Work {
+    fn new(
+        config: &ExposuresConfig,
+        directory: Option<PathBuf>,
+        queue: Receiver<Exposure>,
+        dealing: Arc<Dealing>,
+    ) -> Self {
+        Self {
+            directory,
+            queue,
+            dealing,
+            batch: Vec::new(),
+            began: Instant::now(),
+            every: config.every,
+            rows: config.rows.get(),
+            today: Today::default(),
+            token: RandomState::new().hash_one(std::process::id()),
+            written: 0,
+        }
+    }
+
     fn run(mut self, stop: &AtomicBool) {
         let mut pause = LOOK;
         loop {
@@ -125,7 +130,7 @@ impl Work {
             // Before the queue is emptied: what was noted before the order to stop is in it.
             let stopping = stop.load(Ordering::Acquire);
             pause = if self.work_off(stopping) { LOOK } else { RETRY };
-            self.today.show(&self.names);
+            self.today.show(&self.dealing.get());
             if stopping {
                 return self.end();
             }
@@ -163,7 +168,7 @@ impl Work {
     fn write(&mut self) -> bool {
         let Some(directory) = &self.directory else { return true };
         let path = self.path(directory);
-        if let Err(problem) = encode::write(&path, &self.batch, &self.names) {
+        if let Err(problem) = encode::write(&path, &self.batch) {
             counter!("segue_exposure_write_failures_total").increment(1);
             let exposures = self.batch.len();
             tracing::error!(path = %path.display(), %problem, exposures, "exposures cannot be written");
@@ -184,33 +189,15 @@ impl Work {
 
     /// What is left could not be written.
     fn end(self) {
-        let Some(directory) = &self.directory else { return };
-        let lost = self.batch.len() + self.queue.try_iter().count();
-        if lost > 0 {
-            counter!("segue_exposures_lost_total").increment(lost as u64);
-            let directory = directory.display();
-            tracing::error!(lost, %directory, "exposures are lost: the directory cannot be written to");
+        if self.directory.is_some() {
+            tell_lost(self.batch.len() + self.queue.try_iter().count());
         }
     }
 }
 
-impl Today {
-    fn count(&mut self, exposure: &Exposure) {
-        let day = exposure.day();
-        if day > self.day {
-            self.day = day;
-            self.counts.iter_mut().for_each(|arms| arms.fill(0));
-        }
-        if day == self.day {
-            self.counts[exposure.place.0][exposure.place.1] += 1;
-        }
-    }
-
-    fn show(&self, names: &Names) {
-        for (named, units) in names.0.iter().zip(&self.counts) {
-            let ratio = sample_ratio(units, &named.weights);
-            gauge!("segue_experiment_sample_ratio_p_value", "experiment" => named.experiment.clone())
-                .set(ratio.p_value);
-        }
+fn tell_lost(lost: usize) {
+    if lost > 0 {
+        counter!("segue_exposures_lost_total").increment(lost as u64);
+        tracing::error!(lost, "exposures are lost: [exposures] path cannot be written to");
     }
 }

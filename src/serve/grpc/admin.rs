@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_stream::{Stream, StreamExt};
 use tonic::{Request, Response, Status};
 
+use super::experiments;
 use crate::ids::{ClusterId, VersionId};
 use crate::proto::admin_service_server::AdminService;
 use crate::proto::*;
@@ -102,5 +103,30 @@ impl AdminService for AdminFace {
     ) -> Result<Response<Self::WatchRefreshStream>, Status> {
         let events = self.0.refresher()?.watch().map(|event| Ok(event.into()));
         Ok(Response::new(Box::pin(events)))
+    }
+
+    async fn list_experiments(
+        &self,
+        request: Request<ListExperimentsRequest>,
+    ) -> Result<Response<ListExperimentsResponse>, Status> {
+        let ListExperimentsRequest { limit, before } = request.into_inner();
+        Ok(Response::new(self.0.experiments.list(limit, before).await?.into()))
+    }
+
+    async fn set_experiment(
+        &self,
+        request: Request<SetExperimentRequest>,
+    ) -> Result<Response<ExperimentChange>, Status> {
+        let SetExperimentRequest { experiment, who, why } = request.into_inner();
+        let config = experiments::config(experiment.unwrap_or_default(), &self.0.named(""))?;
+        Ok(Response::new(self.0.experiments.set(config, Note { who, why }).await?.into()))
+    }
+
+    async fn end_experiment(
+        &self,
+        request: Request<EndExperimentRequest>,
+    ) -> Result<Response<ExperimentChange>, Status> {
+        let EndExperimentRequest { experiment, who, why } = request.into_inner();
+        Ok(Response::new(self.0.experiments.end(experiment, Note { who, why }).await?.into()))
     }
 }

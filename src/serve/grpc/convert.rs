@@ -144,6 +144,6 @@ fn state(state: RunState) -> State {
     }
 }
 
-fn timestamp(at: DateTime<Utc>) -> Timestamp {
+pub(super) fn timestamp(at: DateTime<Utc>) -> Timestamp {
     Timestamp { seconds: at.timestamp(), nanos: at.timestamp_subsec_nanos() as i32 }
 }

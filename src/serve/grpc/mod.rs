@@ -3,6 +3,7 @@
 mod admin;
 mod connection;
 mod convert;
+mod experiments;
 pub(super) mod keepalive;
 mod lean;
 mod lookup;

@@ -1,6 +1,7 @@
 //! The HTTP face: the same contract as JSON, and what machines watch.
 
 pub(super) mod admin;
+pub(super) mod experiments;
 pub(super) mod judging;
 pub(super) mod lookup;
 pub(super) mod ops;
@@ -77,7 +78,7 @@ fn ops_routes() -> [(&'static str, MethodRouter<Http>); 4] {
 }
 
 /// Everything served on the admin port as JSON.
-fn admin_routes() -> [(&'static str, MethodRouter<AdminHttp>); 9] {
+fn admin_routes() -> [(&'static str, MethodRouter<AdminHttp>); 11] {
     [
         ("/admin/v1/versions", get(admin::versions)),
         // Posted to as `{version}:approve` and `{version}:reject`.
@@ -86,6 +87,8 @@ fn admin_routes() -> [(&'static str, MethodRouter<AdminHttp>); 9] {
         ("/admin/v1/channels", get(admin::channels)),
         // Posted to as `{name}:publish`, `{name}:rollback` and `{name}:blocklist`.
         ("/admin/v1/channels/{name}", get(admin::channel).post(admin::change)),
+        ("/admin/v1/experiments", get(experiments::experiments).post(experiments::set_experiment)),
+        ("/admin/v1/experiments:end", post(experiments::end_experiment)),
         ("/admin/v1/reload", post(admin::reload)),
         ("/admin/v1/refresh", get(admin::refresh_state).post(admin::refresh)),
         ("/admin/v1/refresh:cancel", post(admin::cancel_refresh)),

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
-use segue::experiment::{Config, Experiments, Exposures, ExposuresConfig};
+use segue::experiment::{
+    ArmExposures, Config, Experiments, ExposureWriter, Exposures, ExposuresConfig, ExposuresError,
+};
 use serde_json::json;
 
 /// 2026-03-01T00:00:00Z, in microseconds.
@@ -24,8 +26,18 @@ fn config(dir: &Path, change: serde_json::Value) -> ExposuresConfig {
     serde_json::from_value(config).unwrap()
 }
 
+/// A log of these experiments that has begun.
+fn begun(
+    config: &ExposuresConfig,
+    experiments: &Experiments,
+) -> Result<(ArmExposures, ExposureWriter), ExposuresError> {
+    let (exposures, writer) = Exposures::new(config)?;
+    let of_arms = exposures.of(experiments);
+    exposures.begin().map(|()| (of_arms, writer))
+}
+
 /// Notes that each unit was answered by its arm.
-fn note<'u>(exposures: &Exposures, experiments: &Experiments, units: impl IntoIterator<Item = &'u str>, at: i64) {
+fn note<'u>(exposures: &ArmExposures, experiments: &Experiments, units: impl IntoIterator<Item = &'u str>, at: i64) {
     for unit in units {
         exposures.note(experiments.assign("main", unit, 0).unwrap(), unit, 3, at);
     }
@@ -56,7 +68,7 @@ fn units(count: usize) -> Vec<String> {
 #[test]
 fn each_unit_is_logged_once_a_day_whoever_notes_it() {
     let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
-    let (exposures, writer) = Exposures::start(&config(dir.path(), json!({})), &experiments).unwrap().unwrap();
+    let (exposures, writer) = begun(&config(dir.path(), json!({})), &experiments).unwrap();
     let units = units(500);
     // One thread first, so that what is known is known to all; then four at once.
     note(&exposures, &experiments, units.iter().map(String::as_str), MIDNIGHT - 1);
@@ -83,7 +95,7 @@ fn each_unit_is_logged_once_a_day_whoever_notes_it() {
 fn with_too_little_memory_some_repeat_and_none_is_missing() {
     let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
     let config = config(dir.path(), json!({"memory": "64B", "rows": 100}));
-    let (exposures, writer) = Exposures::start(&config, &experiments).unwrap().unwrap();
+    let (exposures, writer) = begun(&config, &experiments).unwrap();
     let units = units(300);
     for _ in 0..3 {
         note(&exposures, &experiments, units.iter().map(String::as_str), MIDNIGHT);
@@ -101,7 +113,7 @@ fn with_too_little_memory_some_repeat_and_none_is_missing() {
 fn what_a_full_queue_does_not_take_is_offered_again() {
     let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
     let config = config(dir.path(), json!({"queue": 10}));
-    let (exposures, writer) = Exposures::start(&config, &experiments).unwrap().unwrap();
+    let (exposures, writer) = begun(&config, &experiments).unwrap();
     let units = units(100);
     let (began, last) = (Instant::now(), experiments.assign("main", "user 99", 0).unwrap());
     // Ten at most are taken each time that the thread looks.
@@ -120,7 +132,7 @@ fn what_a_full_queue_does_not_take_is_offered_again() {
 fn a_directory_that_comes_back_gets_what_waited() {
     let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
     let config = config(dir.path(), json!({"every": "10ms"}));
-    let (exposures, writer) = Exposures::start(&config, &experiments).unwrap().unwrap();
+    let (exposures, writer) = begun(&config, &experiments).unwrap();
     std::fs::remove_dir(dir.path().join("exposures")).unwrap();
     note(&exposures, &experiments, ["a", "b"], MIDNIGHT);
     std::thread::sleep(Duration::from_millis(300));
@@ -134,10 +146,10 @@ fn a_directory_that_comes_back_gets_what_waited() {
 #[test]
 fn nothing_is_written_without_experiments_and_nowhere_that_cannot_be() {
     let dir = tempfile::tempdir().unwrap();
-    let none = Exposures::start(&config(dir.path(), json!({})), &Experiments::default()).unwrap();
-    assert!(none.is_none() && !dir.path().join("exposures").exists());
+    begun(&config(dir.path(), json!({})), &Experiments::default()).unwrap();
+    assert!(!dir.path().join("exposures").exists());
     let told = |change: serde_json::Value| {
-        let started = Exposures::start(&config(dir.path(), change), &experiments());
+        let started = begun(&config(dir.path(), change), &experiments());
         started.err().unwrap().to_string()
     };
     let error = told(json!({"path": "s3://bucket/exposures"}));
@@ -147,4 +159,79 @@ fn nothing_is_written_without_experiments_and_nowhere_that_cannot_be() {
     assert!(error.contains("file/within") && error.contains("cannot be written to"), "{error}");
     assert!(told(json!({"path": ""})).contains("path is empty"));
     assert!(told(json!({"queue": 100_000_000})).contains("queue = 100000000"));
+}
+
+/// Two arms on `main`, of which the first has this weight.
+fn weighing(name: &str, arms: [&str; 2], weight: f64) -> Experiments {
+    let mut json = super::assign::json(&[(arms[0], weight), (arms[1], 1.0 - weight)]);
+    json["name"] = name.into();
+    Experiments::new(&[serde_json::from_value::<Config>(json).unwrap()]).unwrap()
+}
+
+#[test]
+fn rows_tell_of_the_arm_that_answered_whatever_runs_when_they_are_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let (exposures, writer) = Exposures::new(&config(dir.path(), json!({}))).unwrap();
+    let units = units(200);
+    let mut expected = Vec::new();
+    // Places are the same in all of these, names are not. Nothing is written before the end.
+    for (arms, weight) in [(["control", "fresh"], 0.5), (["fresh", "control"], 0.5), (["x", "y"], 0.5)] {
+        let experiments = weighing("rag", arms, weight);
+        let of_arms = exposures.of(&experiments);
+        exposures.begin().unwrap();
+        for _ in 0..2 {
+            note(&of_arms, &experiments, units.iter().map(String::as_str), MIDNIGHT);
+        }
+        let arm = |unit: &String| experiments.assign("main", unit, 0).unwrap().arm.to_owned();
+        expected.extend(units.iter().map(|unit| (arm(unit), unit.clone(), MIDNIGHT)));
+    }
+    exposures.of(&Experiments::default());
+    drop(writer);
+    let mut found: Vec<_> = files(dir.path()).into_iter().flatten().collect();
+    found.sort();
+    found.dedup();
+    expected.sort();
+    // The order of arms decides nothing, but the deal is another one: the same rows may be there twice.
+    expected.dedup();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn units_are_logged_anew_when_weights_change_and_not_when_another_experiment_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let (exposures, writer) = Exposures::new(&config(dir.path(), json!({}))).unwrap();
+    let units = units(50);
+    let noted = |experiments: &Experiments| {
+        note(&exposures.of(experiments), experiments, units.iter().map(String::as_str), MIDNIGHT);
+        exposures.begin().unwrap();
+    };
+    let half = weighing("rag", ["control", "fresh"], 0.5);
+    noted(&half);
+    let mut with_another = half.clone();
+    let mut other = super::assign::json(&[("control", 0.5), ("fresh", 0.5)]);
+    (other["name"], other["salt"], other["channel"]) = (json!("other"), json!("o"), json!("fresh"));
+    with_another.add(&serde_json::from_value(other).unwrap()).unwrap();
+    noted(&with_another);
+    noted(&weighing("rag", ["control", "fresh"], 0.4));
+    drop(writer);
+    let rows = files(dir.path()).concat().len();
+    assert!((100..=104).contains(&rows), "{rows} rows: two deals of 50 units");
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_yet_is_tried_again_and_nothing_is_lost() {
+    let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
+    std::fs::write(dir.path().join("exposures"), "in the way").unwrap();
+    let (exposures, writer) = Exposures::new(&config(dir.path(), json!({}))).unwrap();
+    let of_arms = exposures.of(&experiments);
+    assert!(exposures.begin().unwrap_err().to_string().contains("cannot be written to"));
+    note(&of_arms, &experiments, ["a", "b"], MIDNIGHT);
+    std::fs::remove_file(dir.path().join("exposures")).unwrap();
+    exposures.begin().unwrap();
+    exposures.begin().unwrap();
+    drop(writer);
+    let found: Vec<_> = files(dir.path()).into_iter().flatten().map(|(_, unit, _)| unit).collect();
+    assert_eq!(found, ["a", "b"]);
+    exposures.begin().unwrap();
+    note(&of_arms, &experiments, ["c"], MIDNIGHT);
 }

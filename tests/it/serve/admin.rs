@@ -1,18 +1,10 @@
 //! Operations, over both protocols.
 
-use std::net::SocketAddr;
-
-use segue::proto::refresh_event::State;
 use segue::proto::*;
-use segue::serve::{Config, RefreshAction, RefreshCommand, RefreshControl, RefreshRefusal, StartError, bind};
-use segue::store::run::{RunEvent, RunState};
+use segue::serve::Config;
 use segue::taxonomy::Taxonomy;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::sync::{mpsc, watch};
-use tokio_stream::StreamExt;
-use tonic::{Code, Request, Status};
+use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
 use super::errors::problem;
@@ -75,7 +67,9 @@ async fn versions_are_listed_and_shown() {
     refused(&missing, Code::NotFound, "UNKNOWN_VERSION");
 }
 
-fn refused(status: &Status, code: Code, reason: &str) {
+/// Checks the code, and the reason in the details.
+#[track_caller]
+pub(super) fn refused(status: &Status, code: Code, reason: &str) {
     let details = status.get_error_details();
     let told = details.error_info().map(|info| info.reason.as_str()).unwrap_or_default();
     assert_eq!((status.code(), told), (code, reason), "{status}");
@@ -225,188 +219,4 @@ async fn operations_over_http() {
     problem(post(admin, "/admin/v1/refresh", "{}").await, 409, "no_refresher", "");
     let status = served.operations().await.watch_refresh(WatchRefreshRequest {}).await.unwrap_err();
     refused(&status, Code::FailedPrecondition, "NO_REFRESHER");
-}
-
-/// Stands in for the owner of the refresher's process: one run at a time, named `r1`.
-fn refresher() -> (RefreshControl, watch::Sender<RunEvent>) {
-    let (commands, mut asked) = mpsc::channel::<RefreshCommand>(4);
-    let (say, events) = watch::channel(RunEvent::default());
-    let heard = say.clone();
-    tokio::spawn(async move {
-        while let Some(RefreshCommand { action, note, answer }) = asked.recv().await {
-            let running = heard.borrow().state == RunState::Running;
-            let run = || "r1".to_owned();
-            let reply = match action {
-                RefreshAction::Start if running => Err(RefreshRefusal::UnderWay { run: run() }),
-                RefreshAction::Cancel if !running => Err(RefreshRefusal::NoneUnderWay),
-                RefreshAction::Start => {
-                    let message = format!("{}: {}", note.who, note.why);
-                    heard.send_replace(RunEvent {
-                        run: run(),
-                        state: RunState::Running,
-                        message,
-                        ..Default::default()
-                    });
-                    Ok(run())
-                }
-                RefreshAction::Cancel => {
-                    heard.send_replace(RunEvent { run: run(), state: RunState::Cancelled, ..Default::default() });
-                    Ok(run())
-                }
-            };
-            answer.send(reply).unwrap();
-        }
-    });
-    (RefreshControl { commands, events }, say)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refresh_is_asked_for_watched_and_cancelled() {
-    let (control, say) = refresher();
-    let served = start_with(Config::default(), Some(control), true).await;
-    let mut admin = served.operations().await;
-    let mut events = admin.watch_refresh(WatchRefreshRequest {}).await.unwrap().into_inner();
-    let mut next = async || events.next().await.unwrap().unwrap();
-    assert_eq!(next().await.state(), State::Idle);
-    let none = admin.cancel_refresh(CancelRefreshRequest::default()).await.unwrap_err();
-    refused(&none, Code::FailedPrecondition, "NO_REFRESH_UNDER_WAY");
-
-    let asked = RefreshRequest { who: "ada".into(), why: "new log".into() };
-    assert_eq!(admin.refresh(asked.clone()).await.unwrap().into_inner().run, "r1");
-    let event = next().await;
-    assert_eq!((event.state(), event.run.as_str(), event.message.as_str()), (State::Running, "r1", "ada: new log"));
-    refused(&admin.refresh(asked).await.unwrap_err(), Code::Aborted, "REFRESH_UNDER_WAY");
-    problem(post(served.admin, "/admin/v1/refresh", "{}").await, 409, "refresh_under_way", "");
-    assert_eq!(get(served.admin, "/admin/v1/refresh").await.json()["state"], "running");
-
-    // Nobody reads meanwhile: the watcher skips to the newest, and whoever speaks is not held up.
-    for done in 1..=1000 {
-        say.send_replace(RunEvent {
-            run: "r1".into(),
-            state: RunState::Running,
-            done,
-            total: 1000,
-            ..Default::default()
-        });
-    }
-    let mut seen = vec![next().await.done];
-    while seen.last() != Some(&1000) {
-        seen.push(next().await.done);
-    }
-    assert!(seen.is_sorted() && seen.len() < 1000, "{} events", seen.len());
-
-    let ended = post(served.admin, "/admin/v1/refresh:cancel", json!({"who": "ada"})).await.json();
-    assert_eq!(ended, json!({"run": "r1"}));
-    assert_eq!(next().await.state(), State::Cancelled);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn refresh_events_come_over_http_too() {
-    let (control, say) = refresher();
-    let served = start_with(Config::default(), Some(control), true).await;
-    let mut stream = TcpStream::connect(served.admin).await.unwrap();
-    let head = format!("GET /admin/v1/refresh/events HTTP/1.1\r\nhost: {}\r\n\r\n", served.admin);
-    stream.write_all(head.as_bytes()).await.unwrap();
-    let mut text = read_until(&mut stream, r#""state":"idle""#).await;
-    assert!(text.contains("text/event-stream"), "{text}");
-    say.send_replace(RunEvent { state: RunState::Failed, step: "count".into(), ..Default::default() });
-    text = read_until(&mut stream, r#""state":"failed","step":"count""#).await;
-    assert!(text.contains("data: {"), "{text}");
-}
-
-async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {
-    let mut text = String::new();
-    while !text.contains(wanted) {
-        let mut buffer = [0; 4096];
-        let read = stream.read(&mut buffer).await.unwrap();
-        assert!(read > 0, "the stream ended without `{wanted}`: {text}");
-        text.push_str(&String::from_utf8_lossy(&buffer[..read]));
-    }
-    text
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_refresher_that_is_gone_is_told() {
-    let (commands, events) = (mpsc::channel(1).0, watch::channel(RunEvent::default()).1);
-    let served = start_with(Config::default(), Some(RefreshControl { commands, events }), true).await;
-    let status = served.operations().await.refresh(RefreshRequest::default()).await.unwrap_err();
-    refused(&status, Code::Unavailable, "REFRESHER_GONE");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn with_a_token_nobody_gets_in_without_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("token");
-    std::fs::write(&path, "s3cret\n").unwrap();
-    let served = start_with(Config { admin_token_file: Some(path), ..Config::default() }, None, true).await;
-    let authorized = |token: &str| {
-        let mut request = Request::new(ListVersionsRequest::default());
-        request.metadata_mut().insert("authorization", token.parse().unwrap());
-        request
-    };
-    let mut admin = served.operations().await;
-    refused(
-        &admin.list_versions(ListVersionsRequest::default()).await.unwrap_err(),
-        Code::Unauthenticated,
-        "UNAUTHENTICATED",
-    );
-    let wrong = admin.list_versions(authorized("Bearer secret")).await.unwrap_err();
-    refused(&wrong, Code::Unauthenticated, "UNAUTHENTICATED");
-    assert!(!wrong.message().contains("s3cret"));
-    assert!(admin.list_versions(authorized("Bearer s3cret")).await.is_ok());
-
-    let answer = get(served.admin, "/admin/v1/versions").await;
-    assert_eq!(answer.header("www-authenticate"), "Bearer");
-    problem(answer, 401, "unauthenticated", "");
-    problem(post(served.admin, "/admin/v1/reload", "{}").await, 401, "unauthenticated", "");
-    problem(get(served.admin, "/nowhere").await, 401, "unauthenticated", "");
-    let bearing = [("authorization", "Bearer s3cret"), ("host", "segue-admin.example")];
-    assert_eq!(send("GET", served.admin, "/admin/v1/versions", &bearing, "").await.status, 200);
-    served.counted(r#"segue_invalid_requests_total{reason="unauthenticated"} 5"#).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn web_pages_of_other_origins_change_nothing() {
-    let served = start().await;
-    for content_type in ["text/plain", "application/x-www-form-urlencoded"] {
-        let headers = [("content-type", content_type)];
-        for path in ["/admin/v1/channels/main:rollback", "/admin/v1/reload", "/admin/v1/refresh"] {
-            problem(send("POST", served.admin, path, &headers, "{}").await, 415, "content_type", "");
-        }
-    }
-    let rebound = [("content-type", "application/json"), ("host", "evil.example:7072")];
-    let body = r#"{"clusters": [3]}"#;
-    let answer = send("POST", served.admin, "/admin/v1/channels/main:blocklist", &rebound, body).await;
-    problem(answer, 403, "foreign_host", "");
-    assert_eq!(served.store.channel("main").unwrap().unwrap().moves.len(), 1);
-}
-
-#[tokio::test]
-async fn servers_that_must_not_start_say_why() {
-    let config = |admin: &str, token: Option<&std::path::Path>| {
-        let free: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let (admin_addr, admin_token_file) = (admin.parse().unwrap(), token.map(Into::into));
-        Config { http_addr: free, grpc_addr: free, admin_addr, admin_token_file, ..Config::default() }
-    };
-    let why = async |config: Config| bind(&config).await.err().expect("it must not start");
-    let exposed = why(config("0.0.0.0:0", None)).await;
-    assert!(matches!(exposed, StartError::AdminExposed(_)), "{exposed}");
-
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("token");
-    let missing = why(config("127.0.0.1:0", Some(&path))).await.to_string();
-    assert!(missing.contains("admin_token_file") && missing.contains(path.to_str().unwrap()), "{missing}");
-    for wrong in ["", " \n", "two words", "two\nlines"] {
-        std::fs::write(&path, wrong).unwrap();
-        let refused = why(config("127.0.0.1:0", Some(&path))).await;
-        assert!(matches!(refused, StartError::NoToken(_)), "{refused}");
-    }
-    std::fs::write(&path, "s3cret").unwrap();
-    assert!(bind(&config("0.0.0.0:0", Some(&path))).await.is_ok());
-
-    let busy = bind(&config("127.0.0.1:0", None)).await.unwrap();
-    let taken = Config { grpc_addr: busy.http_addr(), ..config("127.0.0.1:0", None) };
-    let refused = why(taken).await.to_string();
-    assert!(refused.contains("serve.grpc_addr") && refused.contains(&busy.http_addr().to_string()), "{refused}");
-    assert!(refused.contains("set another address"), "{refused}");
 }

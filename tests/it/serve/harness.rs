@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 
-use segue::experiment::Experiments;
+use segue::experiment::{Declared, Experiments, ExposureWriter, Exposures, ExposuresConfig};
 use segue::ids::{ClusterId, VersionId};
 use segue::proto::admin_service_client::AdminServiceClient;
 use segue::proto::lookup_service_client::LookupServiceClient;
 use segue::proto::{LookupRequest, LookupResponse};
-use segue::serve::{Backend, Config, Drained, Metrics, RefreshControl, bind, run};
+use segue::serve::{Backend, Config, Drained, LiveExperiments, Metrics, RefreshControl, bind, run};
 use segue::store::live::Watcher;
 use segue::store::{Draft, Explanation, Note, Provenance, Store, Successor, TaxonomyChange};
 use segue::table::{BuildLimits, Candidate, Lineage, Score, Shape, Source, TableBuilder};
@@ -31,6 +31,7 @@ pub(crate) struct Served {
     stop: oneshot::Sender<()>,
     ended: JoinHandle<Drained>,
     _watcher: Watcher,
+    _writer: ExposureWriter,
     _dir: TempDir,
 }
 
@@ -66,22 +67,23 @@ async fn start_all(
     let free = "127.0.0.1:0".parse().unwrap();
     let listeners = bind(&Config { http_addr: free, grpc_addr: free, admin_addr: free, ..config }).await.unwrap();
     let (http, grpc, admin) = (listeners.http_addr(), listeners.grpc_addr(), listeners.admin_addr());
+    let (metrics, declared) = (Metrics::default(), Declared::new(experiments, store.clone()));
+    let (exposures, writer) = Exposures::new(&ExposuresConfig::default()).unwrap();
     let backend = Backend {
         live,
         ready: watcher.ready(),
         reloader: watcher.reloader(),
         store: store.clone(),
         refresh,
-        experiments,
-        exposures: None,
-        metrics: Metrics::default(),
+        experiments: LiveExperiments::start(declared, exposures, metrics.clone()),
+        metrics,
     };
     let (stop, stopped) = oneshot::channel();
     let ended = tokio::spawn(async move { run(listeners, backend, async { drop(stopped.await) }).await.unwrap() });
     if published {
         ready.wait_for(|ready| *ready).await.unwrap();
     }
-    Served { store, http, grpc, admin, stop, ended, _watcher: watcher, _dir: dir }
+    Served { store, http, grpc, admin, stop, ended, _watcher: watcher, _writer: writer, _dir: dir }
 }
 
 /// Adds a table whose answer to `3, 0` begins with `next`.

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use segue::ids::VersionId;
-use segue::store::{Note, Store, TaxonomyChange};
+use segue::store::{ExperimentAction, NewExperimentChange, Note, Store, StoreError, TaxonomyChange};
 use segue::table::Table;
 
 use super::fixture::*;
@@ -18,7 +18,10 @@ use super::fixture::*;
 /// Makes a leftover in the store.
 type Way = fn(&Path);
 
-/// What a process that dies between two steps of `draft`, `add`, a move or `gc` leaves: each a name and the way to it,
+const CHANGE: &str = r#"{"seq": 1, "action": "set", "experiment": "rag", "settings": {}, "who": "", "why": "",
+    "at": "2026-03-01T00:00:00Z"}"#;
+
+/// What a process that dies between two steps of `draft`, `add`, a move, a change of an experiment or `gc` leaves: each a name and the way to it,
 /// from a store that holds version 1.
 fn leftovers() -> Vec<(&'static str, Way)> {
     vec![
@@ -37,6 +40,11 @@ fn leftovers() -> Vec<(&'static str, Way)> {
         ("a channel's folder without a move", |root| make(root, "channels/new", &[])),
         ("a move that is linked and still in drafts", |root| {
             copy_move(root, "drafts/move-3");
+        }),
+        ("half an experiment's change", |root| make(root, "drafts", &[("entry-1", b"{\"seq\": 1, \"action\"")])),
+        ("an experiment's change before its link", |root| {
+            make(root, "drafts", &[("entry-2", CHANGE.as_bytes())]);
+            make(root, "experiments", &[]);
         }),
         ("a removed version", |root| copy_version(root, "drafts/removed-1", &["table.segue", "manifest.json"])),
         ("a removed version without its table", |root| copy_version(root, "drafts/removed-2", &["manifest.json"])),
@@ -83,12 +91,17 @@ fn goes_on(dir: &Path, left: &str) {
     check(&store);
     assert_eq!(store.channels().unwrap(), ["main"], "{left}");
     assert_eq!(store.channel("main").unwrap().unwrap().moves.len(), 1, "{left}");
+    assert!(store.experiment_changes(0).unwrap().is_empty(), "{left}");
     let before = store.versions().unwrap();
     let version = add(&store, 2);
     assert!(before.iter().all(|&older| older < version), "{left}");
     publish(&store, "main", version);
     publish(&store, "new", version);
     assert_eq!(store.rollback("main", None, &note("back")).unwrap().version, VersionId(1), "{left}");
+    let (action, experiment, settings) = (ExperimentAction::Set, "rag".to_owned(), serde_json::json!({}));
+    let change = NewExperimentChange { action, experiment, settings };
+    store.change_experiments(&note("on"), |_| Ok::<_, StoreError>(change.clone())).unwrap();
+    assert_eq!(store.experiment_changes(0).unwrap().len(), 1, "{left}");
     store.gc(false).unwrap();
     assert!(listing(&dir.join("drafts")).is_empty(), "{left}");
     assert!(before.iter().all(|version| store.versions().unwrap().contains(version)), "{left}");
