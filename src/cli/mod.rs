@@ -15,6 +15,8 @@ mod lookup;
 mod models;
 mod output;
 #[cfg(feature = "refresher")]
+mod place;
+#[cfg(feature = "refresher")]
 mod refresh;
 #[cfg(feature = "refresher")]
 mod refresher;

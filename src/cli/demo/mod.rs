@@ -13,6 +13,7 @@ use anyhow::Context;
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use super::place::Place;
 use super::serve::refresher_args;
 use super::simulate::write_config;
 use super::{Common, refresh, table};
@@ -54,24 +55,8 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 }
 
-/// The directory, removed at the end unless someone chose it.
-struct Place {
-    dir: PathBuf,
-    chosen: bool,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if !self.chosen {
-            // What is left lies in the system's temporary directory, and is small.
-            let _ = std::fs::remove_dir_all(&self.dir);
-        }
-    }
-}
-
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
-    let temporary = || std::env::temp_dir().join(format!("segue-demo-{}", std::process::id()));
-    let place = Place { dir: args.dir.clone().unwrap_or_else(temporary), chosen: args.dir.is_some() };
+    let place = Place::new(args.dir.clone(), "segue-demo");
     let mut simulation = Simulation::new(&simulate::Config {
         days: FIRST_DAYS.saturating_add(args.days),
         drift: Drift::Slow { rate: args.drift_rate },
