@@ -57,7 +57,7 @@ impl Running {
         if let (Policy::Adaptive, true, Some((since, live))) = (self.policy, publish, &self.live) {
             let calls = fresh.questions.difference(&self.asked).count() as u64;
             let ageing = Ageing { age: (at - *since).as_seconds_f64() / 86_400.0, calls, ..Ageing::default() };
-            let ageing = ageing_of(ageing, live, &fresh.table, recent(at, cadence), asking)?;
+            let ageing = ageing_of(ageing, live, &fresh.table, Period { from: *since, to: at }, asking)?;
             let decision = decide(cadence, &ageing);
             self.decided.push(Decided { at, decision });
             publish = decision.refresh;
@@ -80,24 +80,19 @@ impl Running {
     }
 }
 
-fn recent(at: DateTime<Utc>, cadence: &Cadence) -> Period {
-    let length = TimeDelta::from_std(cadence.recent).unwrap_or(TimeDelta::MAX);
-    Period { from: at.checked_sub_signed(length).unwrap_or(DateTime::<Utc>::MIN_UTC), to: at }
-}
-
-/// What the live table loses against a fresh one by what the users asked did recently, as far as that is known by now.
+/// What the live table lost against a fresh one by what the users asked have done since, as far as that is known by now.
 fn ageing_of(
     ageing: Ageing,
     live: &Counted,
     fresh: &Counted,
-    recent: Period,
+    since: Period,
     asking: &Asking<'_>,
 ) -> Result<Ageing, ReplayError> {
-    let known = |met: &Vec<Meeting>| met[..met.partition_point(|meeting| meeting.at < recent.to)].to_vec();
+    let known = |met: &Vec<Meeting>| met[..met.partition_point(|meeting| meeting.at < since.to)].to_vec();
     let users: Vec<Vec<Meeting>> = asking.users.iter().map(known).collect();
-    let asking = Asking { users: &users, periods: &[recent], ..*asking };
+    let asking = Asking { users: &users, periods: &[since], ..*asking };
     let (of_live, of_fresh) =
-        (asking.unseen("the live table", live, &recent)?, asking.unseen("a fresh table", fresh, &recent)?);
+        (asking.unseen("the live table", live, &since)?, asking.unseen("a fresh table", fresh, &since)?);
     let loss = of_fresh.over(&of_live, RESAMPLES).map(|(_, served_n)| served_n);
     let rate = of_live.finish("live", 1, true, 0).map(|rates| rates.overall.served_n.value);
     Ok(Ageing { loss, live: rate, stability: stability(live, fresh), ..ageing })
