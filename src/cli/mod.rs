@@ -3,6 +3,8 @@
 #[cfg(feature = "refresher")]
 mod count;
 #[cfg(feature = "refresher")]
+mod decisions;
+#[cfg(feature = "refresher")]
 mod demo;
 #[cfg(feature = "refresher")]
 mod evaluate;

@@ -124,6 +124,17 @@ impl fmt::Display for Reason {
     }
 }
 
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { refresh, reason, gain, cost, ageing: Ageing { age, loss, .. } } = self;
+        write!(f, "{}: {reason}", if *refresh { "refresh" } else { "wait" })?;
+        if let Some(Estimate { value, low, high }) = loss.map(|loss| loss.times(100.0)) {
+            write!(f, "; {value:.2} [{low:.2}, {high:.2}] points lost")?;
+        }
+        write!(f, " over {age:.1} days, worth {gain:.2}; a refresh costs {cost:.2}")
+    }
+}
+
 /// Decides. Never before `min`, always from `max` on; in between once the loss since the last refresh has cost what a
 /// refresh costs, and the hysteresis: where a table ages evenly, refreshes and losses together cost least at that
 /// cadence. More loss never turns a refresh down.

@@ -1,7 +1,8 @@
 //! Positions put to a table, through the lookup that serves.
 
+use chrono::TimeDelta;
+
 use super::error::ReplayError;
-use super::hit_rate::Settings;
 use super::step::Period;
 use super::tally::{Hits, Tally};
 use crate::evaluation::{Position, positions, random_novel};
@@ -14,7 +15,10 @@ use crate::table::Table;
 pub(super) struct Asking<'a> {
     pub(super) users: &'a [Vec<Meeting>],
     pub(super) periods: &'a [Period],
-    pub(super) settings: &'a Settings,
+    /// Predictions of an answer that may come true.
+    pub(super) n: usize,
+    /// How long they may take to.
+    pub(super) horizon: TimeDelta,
     pub(super) clusters: usize,
 }
 
@@ -26,7 +30,7 @@ impl Asking<'_> {
         mut take: impl FnMut(usize, usize, &Position<'_>) -> Result<(), ReplayError>,
     ) -> Result<(), ReplayError> {
         for (user, meetings) in self.users.iter().enumerate() {
-            for position in positions(meetings, stretch.from, stretch.to, self.settings.horizon) {
+            for position in positions(meetings, stretch.from, stretch.to, self.horizon) {
                 let period = self.periods.partition_point(|period| period.from <= position.at) - 1;
                 take(period, user, &position)?;
             }
@@ -35,7 +39,7 @@ impl Asking<'_> {
     }
 
     pub(super) fn random(&self, stretch: &Period, tally: &mut Tally) {
-        let n = self.settings.n;
+        let n = self.n;
         let drawn = self.each(stretch, |period, user, position| {
             let expected = |n| random_novel(self.clusters, position, n);
             let hits = Hits { positions: 1.0, served_1: expected(1), served_n: expected(n), ..Hits::default() };
@@ -94,7 +98,7 @@ impl Asking<'_> {
         self.each(stretch, |period, user, position| {
             history.clear();
             history.extend(position.history.iter().map(|meeting| meeting.cluster.0));
-            let limit = u32::try_from(self.settings.n).unwrap_or(u32::MAX);
+            let limit = u32::try_from(self.n).unwrap_or(u32::MAX);
             let query = Query { history: &history, limit, exclude: &[] };
             let answer = lookup(table, rules, query, &mut scratch).map_err(|error| self.too_many(name, error))?;
             let matched = answer.matched as usize;
@@ -104,16 +108,16 @@ impl Asking<'_> {
             let hits = Hits {
                 positions: 1.0,
                 table_1: within(of_key, 1),
-                table_n: within(of_key, self.settings.n),
+                table_n: within(of_key, self.n),
                 served_1: within(served, 1),
-                served_n: within(served, self.settings.n),
+                served_n: within(served, self.n),
             };
             take(period, user, position, Answered { matched, hits })
         })
     }
 
     fn too_many(&self, name: &str, error: LookupError) -> ReplayError {
-        let n = self.settings.n;
+        let n = self.n;
         match error {
             LookupError::Limit { width, .. } => ReplayError::Width { n, version: name.to_owned(), width },
             // Histories of any length are taken, and nothing is excluded.

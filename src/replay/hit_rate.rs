@@ -53,7 +53,9 @@ pub async fn hit_rate<B: AsRef<[u8]>>(
     };
     let ahead = to.checked_add_signed(settings.horizon + TimeDelta::nanoseconds(1));
     let users = asked.meetings(&Window { from: None, to: ahead }).await?;
-    let asking = Asking { users: &users, periods: &reported, settings, clusters: taxonomy.clusters().len() };
+    let Settings { n, horizon, .. } = *settings;
+    let clusters = taxonomy.clusters().len();
+    let asking = Asking { users: &users, periods: &reported, n, horizon, clusters };
     let stretches = compared.iter().map(|compared| compared.version.stretches(from, to, settings.window));
     let stretches = stretches.collect::<Result<Vec<_>, _>>()?;
     let (mut done, total) = (0, stretches.iter().map(Vec::len).sum::<usize>() as u64);

@@ -3,6 +3,7 @@
 use super::over::{Asked, Opened, Over};
 use super::told::{Row, Told, estimate, numbers, row};
 use crate::chart::{Chart, Kind, Series, Value};
+use crate::cli::decisions;
 use crate::cli::refresh::Shown;
 use crate::config::Config;
 use crate::refresh::Progress;
@@ -73,23 +74,8 @@ fn policies(result: &BackTest) -> Vec<Row> {
 
 /// What the adaptive policy decided, day by day.
 fn decisions(result: &BackTest) -> Vec<Row> {
-    let header = row(["day", "age (d)", "loss", "top-5 stability", "gain", "cost", "LLM calls", "refresh", "why"]);
-    let line = |Decided { at, decision }: &Decided| {
-        let of = decision.ageing;
-        vec![
-            at.format("%F").to_string(),
-            format!("{:.0}", of.age),
-            estimate(of.loss),
-            of.stability.map_or("-".into(), |of| format!("{:.3}", of.mean)),
-            format!("{:.2}", decision.gain),
-            format!("{:.2}", decision.cost),
-            of.calls.to_string(),
-            if decision.refresh { "yes" } else { "no" }.into(),
-            decision.reason.to_string(),
-        ]
-    };
-    let lines = result.policies.iter().flat_map(|of| &of.decisions).map(line);
-    [header].into_iter().chain(lines).collect()
+    let decided = result.policies.iter().flat_map(|of| &of.decisions);
+    decisions::columns(decided.map(|Decided { at, decision }| (*at, decision)))
 }
 
 fn csv(result: &BackTest) -> Vec<Row> {

@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Common;
+pub(super) use told::estimate;
 use told::{Outputs, Told};
 
 /// Arguments of `segue evaluate`.
