@@ -18,6 +18,7 @@ pub(super) fn describe() {
         "When the next refresh is due, Unix time; 0 when none is planned"
     );
     describe_counter!("segue_refresh_decisions_total", "Days of log for which it was weighed whether to refresh");
+    describe_gauge!("segue_refresh_finetune_advised", "1 while refreshes no longer bring the model's recall back");
     describe_gauge!("segue_refresh_weighed_age_days", "Age of the live table when that was last weighed");
     describe_gauge!("segue_refresh_weighed_loss_ratio", "Hit rate that it had lost by then, 0 to 1");
     describe_gauge!("segue_refresh_weighed_gain", "What that was worth, in the currency of the cadence's costs");
@@ -64,9 +65,10 @@ pub(super) fn refresh_event(before: RunState, event: &RunEvent) {
     }
 }
 
-fn weighed(Weighed { refresh, age, loss, gain, cost }: &Weighed) {
+fn weighed(Weighed { refresh, finetune, age, loss, gain, cost }: &Weighed) {
     let decision = if *refresh { "refresh" } else { "wait" };
     counter!("segue_refresh_decisions_total", "decision" => decision).increment(1);
+    gauge!("segue_refresh_finetune_advised").set(f64::from(u8::from(*finetune)));
     gauge!("segue_refresh_weighed_age_days").set(*age);
     gauge!("segue_refresh_weighed_loss_ratio").set(loss.unwrap_or(f64::NAN));
     gauge!("segue_refresh_weighed_gain").set(*gain);

@@ -47,7 +47,7 @@ pub(super) fn columns<'d>(decided: impl Iterator<Item = (DateTime<Utc>, &'d Deci
             format!("{:.2}", decision.cost),
             of.calls.to_string(),
             if decision.refresh { "yes" } else { "no" }.into(),
-            decision.reason.to_string(),
+            [Some(decision.reason.to_string()), decision.advice()].into_iter().flatten().collect::<Vec<_>>().join("; "),
         ]
     };
     [header.map(str::to_owned).to_vec()].into_iter().chain(decided.map(line)).collect()

@@ -75,6 +75,18 @@ pub struct Ageing {
     pub stability: Option<Jaccard>,
     /// Questions that a refresh would ask now.
     pub calls: u64,
+    /// What held-out users said of the language model's tables; none where none was asked, or only one table came of it.
+    #[serde(default)]
+    pub recall: Option<Recalled>,
+}
+
+/// Recall of two tables of the same language model, each as it was judged when it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recalled {
+    /// Of the first one.
+    pub first: Estimate,
+    /// Of the live one.
+    pub live: Estimate,
 }
 
 /// Whether to refresh, with the numbers that say so.
@@ -84,6 +96,11 @@ pub struct Decision {
     pub refresh: bool,
     /// What settled it.
     pub reason: Reason,
+    /// Whether the language model is due for fine-tuning: its tables have become worse than its first one beyond chance,
+    /// though each was made from fresh behaviour (section 2: RAG follows what changes from week to week, fine-tuning what
+    /// stays changed).
+    #[serde(default)]
+    pub finetune: bool,
     /// What the live table has lost since the last refresh, in money: what a refresh is taken to gain over as many days.
     /// 0 where no loss was measured.
     pub gain: f64,
@@ -126,12 +143,22 @@ impl fmt::Display for Reason {
 
 impl fmt::Display for Decision {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { refresh, reason, gain, cost, ageing: Ageing { age, loss, .. } } = self;
+        let Self { refresh, reason, gain, cost, ageing: Ageing { age, loss, .. }, .. } = self;
         write!(f, "{}: {reason}", if *refresh { "refresh" } else { "wait" })?;
         if let Some(Estimate { value, low, high }) = loss.map(|loss| loss.times(100.0)) {
             write!(f, "; {value:.2} [{low:.2}, {high:.2}] points lost")?;
         }
-        write!(f, " over {age:.1} days, worth {gain:.2}; a refresh costs {cost:.2}")
+        write!(f, " over {age:.1} days, worth {gain:.2}; a refresh costs {cost:.2}")?;
+        self.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+impl Decision {
+    /// What is to be done beside, by a person.
+    pub fn advice(&self) -> Option<String> {
+        let Recalled { first, live } = self.ageing.recall.filter(|_| self.finetune)?;
+        let (first, live) = (100.0 * first.value, 100.0 * live.value);
+        Some(format!("fine-tune the model: its recall fell from {first:.2} % to {live:.2} %, refreshed as it is"))
     }
 }
 
@@ -159,5 +186,7 @@ pub fn decide(config: &Cadence, ageing: &Ageing) -> Decision {
     } else {
         Reason::Pays
     };
-    Decision { refresh: matches!(reason, Reason::Overdue | Reason::Pays), reason, gain, cost, ageing: *ageing }
+    let refresh = matches!(reason, Reason::Overdue | Reason::Pays);
+    let finetune = ageing.recall.is_some_and(|recall| recall.live.high < recall.first.low);
+    Decision { refresh, reason, finetune, gain, cost, ageing: *ageing }
 }

@@ -13,6 +13,7 @@ use super::config::Policy;
 use super::pipeline::{Cycle, Outcome, Progress, Request, Settings};
 use super::schedule::Schedule;
 use super::steps::weigh::Weighed;
+use crate::evaluation::{Ageing, Decision};
 use crate::store::run::{self, RunCommand, RunEvent, RunState};
 use crate::store::{Note, Store};
 
@@ -141,8 +142,8 @@ impl<W: Write + Send> Agent<W> {
         if let Some(Weighed { log_to, live, decision }) = &weighed {
             tracing::info!(%log_to, %live, "{decision}");
             let loss = decision.ageing.loss.map(|loss| loss.value);
-            let (age, gain, cost) = (decision.ageing.age, decision.gain, decision.cost);
-            let weighed = Some(run::Weighed { refresh: decision.refresh, age, loss, gain, cost });
+            let Decision { refresh, finetune, gain, cost, ageing: Ageing { age, .. }, .. } = *decision;
+            let weighed = Some(run::Weighed { refresh, finetune, age, loss, gain, cost });
             self.say(&RunEvent { at: Utc::now(), next, weighed, ..RunEvent::default() })?;
         }
         Ok(weighed)

@@ -14,7 +14,7 @@ const RESAMPLES: usize = 500;
 
 /// How a table that was counted up to `since.from` answers beside one counted up to `since.to`, at every position between,
 /// where any of the first `n` predictions may come true within `horizon`. Neither table may have counted these users; what
-/// they did later is not looked at. What a refresh would ask is left at 0.
+/// they did later is not looked at. What concerns a language model is left out.
 pub fn ageing<A: AsRef<[u8]>, B: AsRef<[u8]>>(
     live: &Table<A>,
     fresh: &Table<B>,
@@ -35,7 +35,7 @@ pub fn ageing<A: AsRef<[u8]>, B: AsRef<[u8]>>(
         loss: of_fresh.over(&of_live, RESAMPLES).map(|(_, served_n)| served_n),
         live: rate,
         stability: successors(live).jaccard(&successors(fresh), 0, u64::MAX),
-        calls: 0,
+        ..Ageing::default()
     })
 }
 

@@ -60,6 +60,8 @@ pub struct RunEvent {
 pub struct Weighed {
     /// Whether a run begins now.
     pub refresh: bool,
+    /// Whether the language model is due for fine-tuning.
+    pub finetune: bool,
     /// Days since the live version was counted.
     pub age: f64,
     /// By how much a table counted now would have had a higher hit rate; none where that could not be measured.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use segue::evaluation::{Ageing, Cadence, Config, Estimate, Reason, decide};
+use segue::evaluation::{Ageing, Cadence, Config, Estimate, Reason, Recalled, decide};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -77,6 +77,22 @@ fn the_numbers_are_those_of_arithmetic() {
     assert_eq!(of(0.02, -0.019).reason, Reason::Pays, "above its standard error");
     assert_eq!(of(0.02, -0.02).reason, Reason::Uncertain);
     assert_eq!(decide(&config, &Ageing { age: 2.0, ..Ageing::default() }).reason, Reason::Unmeasured);
+}
+
+#[test]
+fn a_model_whose_refreshed_tables_stay_worse_is_due_for_tuning() {
+    let of = |value: f64| Estimate { value, low: value - 0.01, high: value + 0.01 };
+    let decided = |first: f64, live: f64| {
+        let recall = Some(Recalled { first: of(first), live: of(live) });
+        decide(&Cadence::default(), &Ageing { age: 2.0, recall, ..Ageing::default() })
+    };
+    let due = decided(0.08, 0.05);
+    assert!(due.finetune && !due.refresh, "a refresh would not help");
+    assert!(
+        due.to_string().ends_with("fine-tune the model: its recall fell from 8.00 % to 5.00 %, refreshed as it is")
+    );
+    let within_chance = decided(0.065, 0.05);
+    assert_eq!((within_chance.finetune, within_chance.advice()), (false, None));
 }
 
 #[test]

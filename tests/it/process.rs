@@ -22,3 +22,4 @@ mod swaps;
 mod tables;
 #[cfg(feature = "embedded")]
 mod tuning;
+mod weighed;

@@ -2,6 +2,7 @@
 
 mod channels;
 mod crash;
+mod decisions;
 mod explain;
 mod fixture;
 mod judgements;

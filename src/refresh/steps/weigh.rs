@@ -5,7 +5,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use super::ask::Asking;
 use super::count;
 use super::input::{self, Input, Source};
-use crate::evaluation::{Ageing, Decision, decide};
+use crate::evaluation::{Ageing, Decision, Estimate, Recall, Recalled, Report, decide};
 use crate::ids::VersionId;
 use crate::interactions::{Log, Users, Window, load_taxonomy};
 use crate::refresh::error::RefreshError;
@@ -63,11 +63,12 @@ fn last_day(end: DateTime<Utc>) -> NaiveDate {
 async fn ageing(cycle: &Cycle<'_>, live: &Manifest, log_to: DateTime<Utc>) -> Result<Ageing, RefreshError> {
     let settings = cycle.settings;
     let since = live.lineage.window_to.unwrap_or(live.created);
-    let unmeasured = Ageing { age: (log_to - since).as_seconds_f64() / 86_400.0, ..Ageing::default() };
+    let (age, recall) = ((log_to - since).as_seconds_f64() / 86_400.0, recalled(cycle, live)?);
+    let unmeasured = Ageing { age, recall, ..Ageing::default() };
     let cadence = &settings.evaluation.cadence;
     let held_out = &settings.evaluation.held_out;
     let counted = Window { from: live.lineage.window_from, to: live.lineage.window_to };
-    if unmeasured.age * 86_400.0 < cadence.min.as_secs_f64() || counted.to.is_none() || held_out.share == 0.0 {
+    if age * 86_400.0 < cadence.min.as_secs_f64() || counted.to.is_none() || held_out.share == 0.0 {
         return Ok(unmeasured);
     }
     let mut input = input::read(cycle, &mut |_| {}).await?;
@@ -88,7 +89,27 @@ async fn ageing(cycle: &Cycle<'_>, live: &Manifest, log_to: DateTime<Utc>) -> Re
     let first = FIRST.min(settings.table.width);
     let measured = replay::ageing(&then, &now, &users, Period { from: since, to: log_to }, first, HORIZON)?;
     let calls = if cadence.call_cost > 0.0 { questions(cycle, &mut input).await? } else { 0 };
-    Ok(Ageing { calls, ..measured })
+    Ok(Ageing { calls, recall, ..measured })
+}
+
+/// Recall of the oldest version kept that came of the live one's language model, and of the live one.
+fn recalled(cycle: &Cycle<'_>, live: &Manifest) -> Result<Option<Recalled>, RefreshError> {
+    let Some(model) = &live.lineage.model else { return Ok(None) };
+    for version in cycle.store.versions()?.into_iter().rev().take_while(|&version| version < live.version) {
+        let is_of_model = cycle.store.manifest(version)?.lineage.model.as_ref() == Some(model);
+        if let Some(first) = recall(cycle, version)?.filter(|_| is_of_model) {
+            return Ok(recall(cycle, live.version)?.map(|live| Recalled { first, live }));
+        }
+    }
+    Ok(None)
+}
+
+/// What the gates measured of a version when it was made.
+fn recall(cycle: &Cycle<'_>, version: VersionId) -> Result<Option<Estimate>, RefreshError> {
+    let Some(judgement) = cycle.store.judgements(version)?.into_iter().next() else { return Ok(None) };
+    // A report of another build may tell less.
+    let report: Report = serde_json::from_value(judgement.report).unwrap_or_default();
+    Ok(report.recall.map(|Recall { recall: value, low, high, .. }| Estimate { value, low, high }))
 }
 
 /// How many questions a refresh would ask now.
