@@ -74,7 +74,8 @@ impl<W: Write + Send> Agent<W> {
     /// Follows the schedule and `commands` until they end.
     pub async fn run(mut self, commands: impl AsyncBufRead + Unpin) -> std::io::Result<()> {
         let mut commands = commands.lines();
-        let mut schedule = Schedule::new(self.settings.refresh.policy.clone(), self.live_since());
+        let last_run = self.live_since().filter(|_| !self.was_cut_short());
+        let mut schedule = Schedule::new(self.settings.refresh.policy.clone(), last_run);
         let mut last = RunEvent::default();
         let mut looks = Looks::new(&self.settings);
         loop {
@@ -91,6 +92,15 @@ impl<W: Write + Send> Agent<W> {
     fn live_since(&self) -> Option<DateTime<Utc>> {
         let channel = self.store.channel(&self.channel).ok()??;
         Some(self.store.manifest(channel.version).ok()?.created)
+    }
+
+    /// Whether a refresh was decided on of which no version came: the process died over it, or a gate held what came,
+    /// which is judged anew.
+    fn was_cut_short(&self) -> bool {
+        let live = self.store.channel(&self.channel).ok().flatten().map(|channel| channel.version);
+        let decided = self.store.decisions(&self.channel, 1).ok().and_then(|mut decided| decided.pop());
+        self.settings.refresh.policy == Policy::Adaptive
+            && decided.is_some_and(|decided| decided.decision["refresh"] == true && Some(decided.live) == live)
     }
 
     /// Until the next run: its name and who wants it. `None` when the server is gone.

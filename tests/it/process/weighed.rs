@@ -1,6 +1,6 @@
 //! The adaptive policy under `serve`: a day of log comes, and it is weighed whether to refresh.
 
-use segue::ids::ClusterId;
+use segue::ids::{ClusterId, VersionId};
 use segue::interactions::{ClustersConfig, load_taxonomy};
 use segue::store::{Config, Judgement, Note, Provenance, State, Store, TaxonomyChange};
 use segue::table::{BuildLimits, Candidate, Lineage, Score, Shape, Source, TableBuilder};
@@ -80,6 +80,10 @@ async fn a_day_like_the_others_is_let_pass_and_one_that_changes_is_followed() {
     assert!(told.contains("top-5 stability") && told.lines().count() == 3, "{told}");
 }
 
+fn store(world: &World) -> Store {
+    Store::open(&Config { path: world.file("store").to_str().unwrap().into(), ..Config::default() }).unwrap()
+}
+
 /// A version of a language model's, made from the first days, with this recall in its judgement.
 fn version_of_model(world: &World, recall: f64) {
     let store =
@@ -145,6 +149,18 @@ async fn what_was_weighed_is_not_weighed_again_and_what_fails_is_told() {
     std::fs::rename(world.file("aside.csv"), world.file("clusters.csv")).unwrap();
     arrive(&world, 8, [1, 3, 5]);
     server.serves(2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_that_was_decided_on_and_never_came_is_made_up_for() {
+    let world = world();
+    world.refresh();
+    arrive(&world, 7, [1, 2, 4]);
+    let log_to = "2026-01-08T12:00:00.000000001Z".parse().unwrap();
+    store(&world).keep_decision("main", log_to, VersionId(1), &json!({ "refresh": true })).unwrap();
+    let server = Server::start(&world, &SETTINGS);
+    server.serves(2).await;
+    assert_eq!(store(&world).decisions("main", 9).unwrap().len(), 1, "its day is not weighed again");
 }
 
 #[test]
