@@ -63,7 +63,10 @@ impl Summary {
         let fixed = policies.split_last().map_or(&[][..], |(_, fixed)| fixed);
         let holding = fixed.iter().filter(|line| line.holds);
         let cheapest = holding.min_by(|a, b| a.refreshes.total_cmp(&b.refreshes));
-        let share = |cheapest: &Line| policies.last().map(|adaptive| adaptive.refreshes / cheapest.refreshes);
+        let share = |cheapest: &Line| {
+            let adaptive = policies.last().filter(|_| cheapest.refreshes > 0.0)?;
+            Some(adaptive.refreshes / cheapest.refreshes)
+        };
         let (name, adaptive_share) = (cheapest.map(|line| line.policy.clone()), cheapest.and_then(share));
         Self { cheapest_fixed: name, adaptive_share, policies }
     }

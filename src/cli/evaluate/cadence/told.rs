@@ -5,7 +5,8 @@ use serde_json::json;
 use super::summary::{InWorld, Line, Summary};
 use super::worlds::Run;
 use crate::chart::{Chart, Kind, Series, Value};
-use crate::cli::evaluate::told::{Row, Told, estimate, row};
+use crate::cli::evaluate::told::{Row, Told, row};
+use crate::evaluation::Estimate;
 
 pub(super) fn told(summary: &Summary, runs: &[Run], window: &str, n: u64) -> Told {
     Told {
@@ -15,9 +16,10 @@ pub(super) fn told(summary: &Summary, runs: &[Run], window: &str, n: u64) -> Tol
         pictures: vec![
             (
                 "",
-                bars(summary, format!("Hit rate@{n} as a share of the daily policy's"), "share (%)", |world| {
-                    let of = world.relative_n?;
-                    Some(Value::within(100.0 * of.value, 100.0 * of.low, 100.0 * of.high))
+                bars(summary, format!("Hit rate@{n} below the daily policy's"), "below daily (%)", |world| {
+                    let Estimate { value, low, high } = world.relative_n?;
+                    let [value, low, high] = [value, high, low].map(|share| 100.0 * (1.0 - share));
+                    Some(Value::within(value, low, high))
                 }),
             ),
             (
@@ -33,13 +35,13 @@ pub(super) fn told(summary: &Summary, runs: &[Run], window: &str, n: u64) -> Tol
 }
 
 fn by_world(summary: &Summary, n: u64) -> Vec<Row> {
-    let relative = [format!("@{n} of daily"), "@1 of daily".into()];
+    let relative = [format!("@{n} beside daily"), "@1 beside daily".into()];
     let header = row(["world", "policy"]).into_iter().chain(relative).chain(row(["refreshes", "LLM calls"]));
     let worlds = summary.policies.first().map_or(0, |line| line.worlds.len());
     let line = |nth: usize, line: &Line| {
         let of = &line.worlds[nth];
         let names = row([of.world, &line.policy]);
-        let shares = [of.relative_n, of.relative_1].map(estimate);
+        let shares = [of.relative_n, of.relative_1].map(beside);
         let counts = [format!("{:.1}", of.refreshes), format!("{:.0}", of.calls)];
         names.into_iter().chain(shares).chain(counts).collect()
     };
@@ -47,12 +49,20 @@ fn by_world(summary: &Summary, n: u64) -> Vec<Row> {
     [header.collect()].into_iter().chain(lines).collect()
 }
 
+/// How far a share lies from the whole.
+fn beside(share: Option<Estimate>) -> String {
+    let percent = |share: f64| 100.0 * (share - 1.0);
+    let told =
+        |of: Estimate| format!("{:+.2} % [{:+.2}, {:+.2}]", percent(of.value), percent(of.low), percent(of.high));
+    share.map_or("-".into(), told)
+}
+
 fn overall(summary: &Summary, window: &str) -> Vec<Row> {
     let recovery = format!("days to recover (window {window})");
-    let header = row(["policy", "holds in all", "refreshes in all", &recovery, "beside the cheapest fixed that holds"]);
+    let header = row(["policy", "holds in all", "refreshes in all", &recovery, "of the cheapest fixed that holds"]);
     let cheapest = summary.cheapest_fixed.as_deref();
-    let fewest = summary.policies.iter().find(|line| Some(line.policy.as_str()) == cheapest);
-    let beside =
+    let fewest = summary.policies.iter().find(|line| Some(line.policy.as_str()) == cheapest && line.refreshes > 0.0);
+    let of_fewest =
         |line: &Line| fewest.map_or("-".into(), |fewest| format!("{:.0} %", 100.0 * line.refreshes / fewest.refreshes));
     let line = |line: &Line| {
         vec![
@@ -60,7 +70,7 @@ fn overall(summary: &Summary, window: &str) -> Vec<Row> {
             if line.holds { "yes" } else { "no" }.into(),
             format!("{:.1}", line.refreshes),
             line.recovery.map_or("-".into(), |days| days.to_string()),
-            beside(line),
+            of_fewest(line),
         ]
     };
     [header].into_iter().chain(summary.policies.iter().map(line)).collect()
