@@ -14,6 +14,11 @@ evidence data:
         --from 2013-05-01 --to 2013-11-01 --set clusters.path={{data}}/clusters.csv \
         --set interactions.path={{data}}/interactions.parquet --set "interactions.positive=rating >= 7"
 
+# docs/cadence.md's figures and pictures: refresh policies in simulated worlds
+cadence:
+    cargo run --release -- evaluate cadence --set refresh.window=7d --csv docs/cadence/runs.csv \
+        --picture docs/cadence/cadence.svg
+
 # every figure of benches/README.md, which says what they mean
 bench: bench-lookup bench-load bench-swap bench-build bench-count bench-inference
 

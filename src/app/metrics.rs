@@ -2,7 +2,7 @@
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use crate::store::run::{RunEvent, RunState};
+use crate::store::run::{RunEvent, RunState, Weighed};
 
 /// Tells the recorder what the names mean.
 pub(super) fn describe() {
@@ -17,6 +17,12 @@ pub(super) fn describe() {
         "segue_refresh_next_timestamp_seconds",
         "When the next refresh is due, Unix time; 0 when none is planned"
     );
+    describe_counter!("segue_refresh_decisions_total", "Days of log for which it was weighed whether to refresh");
+    describe_gauge!("segue_refresh_finetune_advised", "1 while refreshes no longer bring the model's recall back");
+    describe_gauge!("segue_refresh_weighed_age_days", "Age of the live table when that was last weighed");
+    describe_gauge!("segue_refresh_weighed_loss_ratio", "Hit rate that it had lost by then, 0 to 1");
+    describe_gauge!("segue_refresh_weighed_gain", "What that was worth, in the currency of the cadence's costs");
+    describe_gauge!("segue_refresh_weighed_cost", "What a refresh would have cost then");
 }
 
 /// Counts a change of the refresher's state.
@@ -25,6 +31,9 @@ pub(super) fn refresh_event(before: RunState, event: &RunEvent) {
     if event.state == RunState::Crashed {
         // Between runs too: a refresher that cannot even start runs nothing.
         counter!("segue_refresher_crashes_total").increment(1);
+    }
+    if let Some(weighed) = &event.weighed {
+        self::weighed(weighed);
     }
     gauge!("segue_refresh_running").set(f64::from(u8::from(running)));
     gauge!("segue_refresh_next_timestamp_seconds").set(event.next.map_or(0.0, |at| at.timestamp() as f64));
@@ -54,4 +63,14 @@ pub(super) fn refresh_event(before: RunState, event: &RunEvent) {
         }
         _ => {}
     }
+}
+
+fn weighed(Weighed { refresh, finetune, age, loss, gain, cost }: &Weighed) {
+    let decision = if *refresh { "refresh" } else { "wait" };
+    counter!("segue_refresh_decisions_total", "decision" => decision).increment(1);
+    gauge!("segue_refresh_finetune_advised").set(f64::from(u8::from(*finetune)));
+    gauge!("segue_refresh_weighed_age_days").set(*age);
+    gauge!("segue_refresh_weighed_loss_ratio").set(loss.unwrap_or(f64::NAN));
+    gauge!("segue_refresh_weighed_gain").set(*gain);
+    gauge!("segue_refresh_weighed_cost").set(*cost);
 }

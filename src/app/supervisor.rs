@@ -107,7 +107,7 @@ impl Supervisor {
         let told = self.events.borrow().clone();
         match (event.state, told.state) {
             (RunState::Idle, RunState::Crashed) => RunEvent { run: told.run, message: told.message, ..event },
-            (RunState::Idle, _) => RunEvent { next: event.next, ..told },
+            (RunState::Idle, _) => RunEvent { next: event.next, weighed: event.weighed, ..told },
             _ => event,
         }
     }

@@ -3,6 +3,8 @@
 #[cfg(feature = "refresher")]
 mod count;
 #[cfg(feature = "refresher")]
+mod decisions;
+#[cfg(feature = "refresher")]
 mod demo;
 #[cfg(feature = "refresher")]
 mod evaluate;
@@ -13,6 +15,8 @@ mod finetune;
 mod lookup;
 mod models;
 mod output;
+#[cfg(feature = "refresher")]
+mod place;
 #[cfg(feature = "refresher")]
 mod refresh;
 #[cfg(feature = "refresher")]

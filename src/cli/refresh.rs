@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use super::{Common, output, who};
+use super::{Common, decisions, output, who};
 use crate::config::Config;
 use crate::interactions::Window;
 use crate::refresh::{Cycle, Exchange, Outcome, Progress, Request, Settings};
@@ -40,9 +40,9 @@ pub(super) struct Args {
     /// The channel to publish on
     #[arg(long, default_value = "main")]
     channel: String,
-    /// Why, kept with the version
-    #[arg(long, default_value = "asked for on the command line")]
-    why: String,
+    /// Why, kept with the version. Without a text: refresh nothing, and tell what the adaptive policy has decided
+    #[arg(long, value_name = "TEXT")]
+    why: Option<Option<String>>,
     /// Publish even where the cluster set differs from the live one
     #[arg(long)]
     allow_taxonomy_change: bool,
@@ -51,6 +51,11 @@ pub(super) struct Args {
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
     let store = Store::open(&config.store)?;
+    let why = match args.why {
+        Some(None) => return decisions::tell(common, &store, &args.channel),
+        Some(Some(why)) => why,
+        None => "asked for on the command line".into(),
+    };
     let taxonomy = if args.allow_taxonomy_change { TaxonomyChange::Allowed } else { TaxonomyChange::Refused };
     let request = Request {
         channel: args.channel,
@@ -61,7 +66,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
             (None, Some(path)) => Exchange::Import(path),
             (None, None) => Exchange::None,
         },
-        note: Note { who: who(), why: args.why },
+        note: Note { who: who(), why },
         taxonomy,
     };
     let settings = settings(&config);

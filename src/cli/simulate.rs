@@ -37,8 +37,12 @@ pub(super) struct Args {
     drift_rate: f64,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum DriftKind {
+/// What tells interests from anything else in a simulated log.
+pub(super) const POSITIVE: &str = "watch_ratio > 0.8 OR is_like";
+
+/// How interests change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DriftKind {
     /// Never
     None,
     /// A share of the pairs each day (--drift-rate)
@@ -47,6 +51,29 @@ enum DriftKind {
     Sudden,
     /// All pairs alternate between two structures, week by week
     Seasonal,
+}
+
+impl DriftKind {
+    pub(super) const ALL: [Self; 4] = [Self::None, Self::Slow, Self::Sudden, Self::Seasonal];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Slow => "slow",
+            Self::Sudden => "sudden",
+            Self::Seasonal => "seasonal",
+        }
+    }
+
+    /// `rate` is that of a slow drift.
+    pub(super) fn drift(self, rate: f64) -> Drift {
+        match self {
+            Self::None => Drift::None {},
+            Self::Slow => Drift::Slow { rate },
+            Self::Sudden => Drift::Sudden { at: 0.5 },
+            Self::Seasonal => Drift::Seasonal { period: 7 },
+        }
+    }
 }
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
@@ -66,18 +93,12 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn settings(config: Config, args: &Args) -> Config {
-    let drift = args.drift.map(|kind| match kind {
-        DriftKind::None => Drift::None {},
-        DriftKind::Slow => Drift::Slow { rate: args.drift_rate },
-        DriftKind::Sudden => Drift::Sudden { at: 0.5 },
-        DriftKind::Seasonal => Drift::Seasonal { period: 7 },
-    });
     Config {
         seed: args.seed.unwrap_or(config.seed),
         users: args.users.unwrap_or(config.users),
         days: args.days.unwrap_or(config.days),
         clusters: args.clusters.unwrap_or(config.clusters),
-        drift: drift.unwrap_or(config.drift),
+        drift: args.drift.map_or(config.drift, |kind| kind.drift(args.drift_rate)),
         ..config
     }
 }
@@ -96,7 +117,7 @@ pub(super) fn write_config(dir: &Path) -> anyhow::Result<PathBuf> {
     let at = |name: &str| toml_text(&root.join(name));
     let text = format!(
         "[store]\npath = {store}\n\n[clusters]\npath = {clusters}\n\n[interactions]\npath = {log}\n\
-         positive = \"watch_ratio > 0.8 OR is_like\"\n\n[refresh]\nwindow = \"7d\"\n",
+         positive = \"{POSITIVE}\"\n\n[refresh]\nwindow = \"7d\"\n",
         store = at("store"),
         clusters = at("clusters.csv"),
         log = at("log"),

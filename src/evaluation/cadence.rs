@@ -19,12 +19,6 @@ pub struct Cadence {
     /// No refresh is later after the last one, whatever the figures.
     #[serde(with = "humantime_serde")]
     pub max: Duration,
-    /// The newest stretch of the log whose held-out users say what the live table loses.
-    #[serde(with = "humantime_serde")]
-    pub recent: Duration,
-    /// How long the loss is taken to last if nothing is done.
-    #[serde(with = "humantime_serde")]
-    pub period: Duration,
     /// What one point (0.01) of hit rate is worth in one day.
     pub worth: f64,
     /// What a refresh costs, questions left aside.
@@ -38,16 +32,7 @@ pub struct Cadence {
 impl Default for Cadence {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
-        Self {
-            min: day,
-            max: 14 * day,
-            recent: 3 * day,
-            period: 7 * day,
-            worth: 1.0,
-            refresh_cost: 1.0,
-            call_cost: 0.0,
-            hysteresis: 0.2,
-        }
+        Self { min: day, max: 14 * day, worth: 1.0, refresh_cost: 3.0, call_cost: 0.0, hysteresis: 0.2 }
     }
 }
 
@@ -55,15 +40,14 @@ impl Cadence {
     /// The first setting that makes no sense: its name, value and what is wrong.
     pub(super) fn problem(&self) -> Option<(&'static str, f64, &'static str)> {
         let days = |duration: Duration| duration.as_secs_f64() / DAY;
-        let Self { min, max, recent, period, worth, refresh_cost, call_cost, hysteresis } = *self;
+        let Self { min, max, worth, refresh_cost, call_cost, hysteresis } = *self;
         let money =
             [("worth", worth), ("refresh_cost", refresh_cost), ("call_cost", call_cost), ("hysteresis", hysteresis)];
         if let Some(&(field, value)) = money.iter().find(|(_, value)| !value.is_finite() || *value < 0.0) {
             return Some((field, value, "give a number of 0 or more"));
         }
-        let stretches = [("recent", recent), ("period", period), ("max", max)];
-        if let Some(&(field, value)) = stretches.iter().find(|(_, value)| value.is_zero()) {
-            return Some((field, days(value), "give a time above 0"));
+        if max.is_zero() {
+            return Some(("max", days(max), "give a time above 0"));
         }
         (min > max).then_some(("min", days(min), "(in days) it lies above max"))
     }
@@ -81,7 +65,8 @@ const DAY: f64 = 24.0 * 60.0 * 60.0;
 pub struct Ageing {
     /// Days since the last refresh.
     pub age: f64,
-    /// By how much the fresh table's hit rate exceeds the live one's at the same recent positions; none without any.
+    /// By how much the fresh table's hit rate exceeds the live one's at the same positions, all those since the last
+    /// refresh; none without any.
     pub loss: Option<Estimate>,
     /// The live table's own hit rate there.
     pub live: Option<f64>,
@@ -90,6 +75,18 @@ pub struct Ageing {
     pub stability: Option<Jaccard>,
     /// Questions that a refresh would ask now.
     pub calls: u64,
+    /// What held-out users said of the language model's tables; none where none was asked, or only one table came of it.
+    #[serde(default)]
+    pub recall: Option<Recalled>,
+}
+
+/// Recall of two tables of the same language model, each as it was judged when it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Recalled {
+    /// Of the first one.
+    pub first: Estimate,
+    /// Of the live one.
+    pub live: Estimate,
 }
 
 /// Whether to refresh, with the numbers that say so.
@@ -99,7 +96,13 @@ pub struct Decision {
     pub refresh: bool,
     /// What settled it.
     pub reason: Reason,
-    /// What a refresh is expected to be worth over the coming period; 0 where no loss was measured.
+    /// Whether the language model is due for fine-tuning: its tables have become worse than its first one beyond chance,
+    /// though each was made from fresh behaviour (section 2: RAG follows what changes from week to week, fine-tuning what
+    /// stays changed).
+    #[serde(default)]
+    pub finetune: bool,
+    /// What the live table has lost since the last refresh, in money: what a refresh is taken to gain over as many days.
+    /// 0 where no loss was measured.
     pub gain: f64,
     /// What it costs.
     pub cost: f64,
@@ -115,13 +118,13 @@ pub enum Reason {
     TooSoon,
     /// The last refresh is as old as `max`.
     Overdue,
-    /// No recent position tells of a loss.
+    /// No position since the last refresh tells of a loss.
     Unmeasured,
     /// The loss is within what chance gives.
     Uncertain,
-    /// The loss is real and costs less than a refresh.
+    /// The loss has cost less than a refresh so far.
     TooCheap,
-    /// The loss costs more than a refresh.
+    /// The loss has cost more than a refresh.
     Pays,
 }
 
@@ -130,19 +133,44 @@ impl fmt::Display for Reason {
         f.write_str(match self {
             Self::TooSoon => "too soon after the last one",
             Self::Overdue => "the longest interval is over",
-            Self::Unmeasured => "no recent position tells of a loss",
+            Self::Unmeasured => "no position since the last one tells of a loss",
             Self::Uncertain => "the loss is within chance",
-            Self::TooCheap => "the loss costs less than a refresh",
-            Self::Pays => "the loss costs more than a refresh",
+            Self::TooCheap => "so far the loss has cost less than a refresh",
+            Self::Pays => "the loss has cost more than a refresh",
         })
     }
 }
 
-/// Decides. Never before `min`, always from `max` on; in between where the loss is real (its interval lies above 0) and
-/// its worth over the coming period exceeds the cost by the hysteresis. More loss never turns a refresh down.
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { refresh, reason, gain, cost, ageing: Ageing { age, loss, .. }, .. } = self;
+        write!(f, "{}: {reason}", if *refresh { "refresh" } else { "wait" })?;
+        if let Some(Estimate { value, low, high }) = loss.map(|loss| loss.times(100.0)) {
+            write!(f, "; {value:.2} [{low:.2}, {high:.2}] points lost")?;
+        }
+        write!(f, " over {age:.1} days, worth {gain:.2}; a refresh costs {cost:.2}")?;
+        self.advice().map_or(Ok(()), |advice| write!(f, "; {advice}"))
+    }
+}
+
+impl Decision {
+    /// What is to be done beside, by a person.
+    pub fn advice(&self) -> Option<String> {
+        let Recalled { first, live } = self.ageing.recall.filter(|_| self.finetune)?;
+        let (first, live) = (100.0 * first.value, 100.0 * live.value);
+        Some(format!("fine-tune the model: its recall fell from {first:.2} % to {live:.2} %, refreshed as it is"))
+    }
+}
+
+/// Decides. Never before `min`, always from `max` on; in between once the loss since the last refresh has cost what a
+/// refresh costs, and the hysteresis: where a table ages evenly, refreshes and losses together cost least at that
+/// cadence. More loss never turns a refresh down.
+///
+/// The loss must exceed its standard error too (half of its interval's lower arm). More certainty is not asked for: a
+/// refresh too many costs what it costs, and one too late goes on costing.
 pub fn decide(config: &Cadence, ageing: &Ageing) -> Decision {
     let loss = ageing.loss.unwrap_or_default();
-    let gain = 100.0 * loss.value.max(0.0) * config.worth * config.period.as_secs_f64() / DAY;
+    let gain = 100.0 * loss.value.max(0.0) * config.worth * ageing.age;
     let cost = config.cost(ageing.calls);
     let age = ageing.age * DAY;
     let reason = if age < config.min.as_secs_f64() {
@@ -151,12 +179,14 @@ pub fn decide(config: &Cadence, ageing: &Ageing) -> Decision {
         Reason::Overdue
     } else if ageing.loss.is_none() {
         Reason::Unmeasured
-    } else if loss.low <= 0.0 {
+    } else if loss.value <= (loss.value - loss.low) / 2.0 {
         Reason::Uncertain
     } else if gain <= cost * (1.0 + config.hysteresis) {
         Reason::TooCheap
     } else {
         Reason::Pays
     };
-    Decision { refresh: matches!(reason, Reason::Overdue | Reason::Pays), reason, gain, cost, ageing: *ageing }
+    let refresh = matches!(reason, Reason::Overdue | Reason::Pays);
+    let finetune = ageing.recall.is_some_and(|recall| recall.live.high < recall.first.low);
+    Decision { refresh, reason, finetune, gain, cost, ageing: *ageing }
 }

@@ -35,6 +35,12 @@ impl Estimate {
         Some(Self { value, low: at(0.025), high: at(0.975) })
     }
 
+    /// The same in another unit.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        Self { value: self.value * factor, low: self.low * factor, high: self.high * factor }
+    }
+
     /// `part` of `whole` independent trials, in Wilson's interval; `None` of none.
     pub fn share(part: u64, whole: u64) -> Option<Self> {
         /// The normal distribution's 97.5 % point.

@@ -18,14 +18,14 @@ mod report;
 mod stability;
 
 pub use answers::{Answers, Collapse, ExactMatch, Fallbacks};
-pub use cadence::{Ageing, Cadence, Decision, Reason, decide};
+pub use cadence::{Ageing, Cadence, Decision, Reason, Recalled, decide};
 pub use churn::Churn;
-pub use config::{
-    ChurnGate, CollapseGate, Config, ConfigError, CoverageGate, ExactMatchGate, FallbacksGate, InputGate, RecallGate,
-    Severity,
-};
+pub use config::{Config, ConfigError};
 pub use coverage::Coverage;
-pub use gates::{Finding, Outcome, Verdict, judge, judge_first};
+pub use gates::{
+    ChurnGate, CollapseGate, CoverageGate, ExactMatchGate, FallbacksGate, Finding, InputGate, Outcome, RecallGate,
+    Severity, Verdict, judge, judge_first,
+};
 pub use hits::{Position, positions, random_novel};
 pub use input::{Day, Input};
 pub use interval::Estimate;

@@ -18,6 +18,9 @@ pub struct Config {
     pub ends: Ends,
     /// When the embedded refresher runs.
     pub policy: Policy,
+    /// How often the adaptive policy looks whether another day of log has come.
+    #[serde(with = "humantime_serde")]
+    pub look: Duration,
     /// Whether it is kept, beside each table, why each key's row is what it is (`segue explain`): some 50 bytes a key.
     pub explain: bool,
     /// The private memory that the embedded refresher's process may take, its counting and building included.
@@ -28,7 +31,8 @@ impl Default for Config {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
         let policy = Policy::Fixed(Cadence::Every { every: 2 * day });
-        Self { window: 30 * day, ends: Ends::default(), policy, explain: true, memory_limit: ByteSize::gib(6) }
+        let (look, memory_limit) = (Duration::from_secs(60), ByteSize::gib(6));
+        Self { window: 30 * day, ends: Ends::default(), policy, look, explain: true, memory_limit }
     }
 }
 
@@ -44,12 +48,16 @@ pub enum Ends {
     WholeDays,
 }
 
-/// When the embedded refresher runs: `"on_demand"`, `{ fixed = { every = "2d" } }` or `{ fixed = { cron = "0 3 * * *" } }`.
+/// When the embedded refresher runs: `"on_demand"`, `"adaptive"`, `{ fixed = { every = "2d" } }` or
+/// `{ fixed = { cron = "0 3 * * *" } }`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
     /// When it is asked to.
     OnDemand,
+    /// When it pays, as `[evaluation.cadence]` says: weighed once for each day of log that has come. And when it is asked
+    /// to.
+    Adaptive,
     /// On a fixed schedule (section 2.3: "RAG refresh multiple times within a week"), and when it is asked to.
     Fixed(Cadence),
 }
@@ -123,7 +131,9 @@ mod tests {
 
     #[test]
     fn policies_read_as_they_are_written() {
-        for text in [r#""on_demand""#, r#"{"fixed":{"every":"2days"}}"#, r#"{"fixed":{"cron":"0 3 * * *"}}"#] {
+        for text in
+            [r#""on_demand""#, r#""adaptive""#, r#"{"fixed":{"every":"2days"}}"#, r#"{"fixed":{"cron":"0 3 * * *"}}"#]
+        {
             let policy: Policy = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&policy).unwrap(), text);
         }

@@ -8,6 +8,7 @@ use bytesize::ByteSize;
 use crate::ids::{ModelId, VersionId};
 use crate::inference::InferenceError;
 use crate::interactions;
+use crate::replay::ReplayError;
 use crate::store::StoreError;
 use crate::table::BuildError;
 use crate::taxonomy::TaxonomyHash;
@@ -22,6 +23,9 @@ pub enum RefreshError {
     /// The log or the counts.
     #[error(transparent)]
     Log(#[from] interactions::Error),
+    /// What the live table has lost.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
     /// The language model.
     #[error(transparent)]
     Inference(#[from] InferenceError),

@@ -1,4 +1,5 @@
-//! The order of the steps, and when they run (Figure 2): input, retrieve, ask, count, judge, publish.
+//! The order of the steps, and when they run (Figure 2): input, retrieve, ask, count, judge, publish. By the adaptive
+//! policy it is weighed before, once a day of log, whether they run at all (section 4).
 //!
 //! It meets the server in the store alone. `serve` runs it as a child process (see [`agent`]); `segue refresh` runs one
 //! cycle in the foreground.
@@ -15,3 +16,4 @@ pub use config::{Config, Ends, Policy};
 pub use error::RefreshError;
 pub use pipeline::{Cycle, Exchange, Outcome, Progress, Request, Settings};
 pub use schedule::Schedule;
+pub use steps::weigh::Weighed;

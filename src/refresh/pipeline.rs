@@ -8,6 +8,7 @@ use super::config::Config;
 use super::error::RefreshError;
 use super::lock::RunLock;
 use super::steps::ask::{Asked, Asking};
+use super::steps::weigh::{self, Weighed};
 use super::steps::{count, input, judge, publish};
 use crate::evaluation;
 use crate::ids::VersionId;
@@ -110,6 +111,12 @@ pub struct Cycle<'a> {
 }
 
 impl Cycle<'_> {
+    /// Weighs whether to run: once for each day of log that has come since the live version was counted, and keeps the
+    /// decision in the store. `None` where there is nothing to weigh: no live version, or no new day.
+    pub async fn weigh(&self) -> Result<Option<Weighed>, RefreshError> {
+        weigh::weigh(self).await
+    }
+
     /// Runs the steps, telling `progress` of each. A failure at any point leaves the live version as it was.
     pub async fn run(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Outcome, RefreshError> {
         let _lock = RunLock::take(self.store.path())?;

@@ -35,12 +35,14 @@ impl Schedule {
     /// when a run was missed, that is `now`. After a failure it is tried again sooner than the schedule says, a minute
     /// later at first and an hour later at most.
     pub fn next(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        let Policy::Fixed(cadence) = &self.policy else { return None };
-        let planned = match (cadence, self.last) {
+        let planned = match (&self.policy, self.last) {
+            (Policy::OnDemand, _) => return None,
             (_, None) => Some(now),
-            (Cadence::Every { every }, Some(last)) => last.checked_add_signed(signed(*every)),
+            // What is weighed, and when, is not for a clock to say.
+            (Policy::Adaptive, Some(_)) => None,
+            (Policy::Fixed(Cadence::Every { every }), Some(last)) => last.checked_add_signed(signed(*every)),
             // From the last run, so that a time that passed while nothing ran is made up for.
-            (Cadence::Cron { cron }, Some(last)) => cron.find_next_occurrence(&last, false).ok(),
+            (Policy::Fixed(Cadence::Cron { cron }), Some(last)) => cron.find_next_occurrence(&last, false).ok(),
         };
         let planned = [planned, self.retry()].into_iter().flatten().min();
         planned.map(|planned| planned.max(now))
@@ -101,6 +103,17 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         schedule.ran(began, true);
         assert_eq!((schedule.next(began).unwrap() - began).num_days(), 2);
+    }
+
+    #[test]
+    fn the_adaptive_policy_has_a_first_run_and_retries_only() {
+        let now = at("2026-03-01T00:00:00Z");
+        let mut schedule = Schedule::new(policy(r#""adaptive""#), None);
+        assert_eq!(schedule.next(now), Some(now));
+        schedule.ran(now, false);
+        assert_eq!(schedule.next(now), Some(at("2026-03-01T00:01:00Z")));
+        schedule.ran(now, true);
+        assert_eq!(schedule.next(at("2027-03-01T00:00:00Z")), None);
     }
 
     #[test]

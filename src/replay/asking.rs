@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use chrono::TimeDelta;
+
 use super::error::ReplayError;
-use super::hit_rate::Settings;
 use super::step::Period;
 use super::tally::{Hits, Tally};
 use crate::evaluation::{Position, positions, random_novel};
@@ -16,7 +17,10 @@ use crate::table::Table;
 pub(super) struct Asking<'a> {
     pub(super) users: &'a [Vec<Meeting>],
     pub(super) periods: &'a [Period],
-    pub(super) settings: &'a Settings,
+    /// Predictions of an answer that may come true.
+    pub(super) n: usize,
+    /// How long they may take to.
+    pub(super) horizon: TimeDelta,
     pub(super) clusters: usize,
     /// Clusters that are no targets: predicting them is neither asked for nor counted.
     pub(super) no_targets: &'a HashSet<ClusterId>,
@@ -30,7 +34,7 @@ impl Asking<'_> {
         mut take: impl FnMut(usize, usize, &Position<'_>) -> Result<(), ReplayError>,
     ) -> Result<(), ReplayError> {
         for (user, meetings) in self.users.iter().enumerate() {
-            let positions = positions(meetings, stretch.from, stretch.to, self.settings.horizon);
+            let positions = positions(meetings, stretch.from, stretch.to, self.horizon);
             for position in positions.filter(|position| self.targets(position) > 0) {
                 let period = self.periods.partition_point(|period| period.from <= position.at) - 1;
                 take(period, user, &position)?;
@@ -44,7 +48,7 @@ impl Asking<'_> {
     }
 
     pub(super) fn random(&self, stretch: &Period, tally: &mut Tally) {
-        let n = self.settings.n;
+        let n = self.n;
         let drawn = self.each(stretch, |period, user, position| {
             let novel = self.clusters.saturating_sub(position.history.len());
             let expected = |n| random_novel(novel, self.targets(position), n);
@@ -104,7 +108,7 @@ impl Asking<'_> {
         self.each(stretch, |period, user, position| {
             history.clear();
             history.extend(position.history.iter().map(|meeting| meeting.cluster.0));
-            let limit = u32::try_from(self.settings.n).unwrap_or(u32::MAX);
+            let limit = u32::try_from(self.n).unwrap_or(u32::MAX);
             let query = Query { history: &history, limit, exclude: &[] };
             let answer = lookup(table, rules, query, &mut scratch).map_err(|error| self.too_many(name, error))?;
             let matched = answer.matched as usize;
@@ -115,16 +119,16 @@ impl Asking<'_> {
             let hits = Hits {
                 positions: 1.0,
                 table_1: within(of_key, 1),
-                table_n: within(of_key, self.settings.n),
+                table_n: within(of_key, self.n),
                 served_1: within(served, 1),
-                served_n: within(served, self.settings.n),
+                served_n: within(served, self.n),
             };
             take(period, user, position, Answered { matched, hits })
         })
     }
 
     fn too_many(&self, name: &str, error: LookupError) -> ReplayError {
-        let n = self.settings.n;
+        let n = self.n;
         match error {
             LookupError::Limit { width, .. } => ReplayError::Width { n, version: name.to_owned(), width },
             // Histories of any length are taken, and nothing is excluded.

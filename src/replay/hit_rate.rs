@@ -68,8 +68,9 @@ pub async fn hit_rate<B: AsRef<[u8]>>(
     };
     let ahead = to.checked_add_signed(settings.horizon + TimeDelta::nanoseconds(1));
     let users = asked.meetings(&Window { from: None, to: ahead }).await?;
+    let Settings { n, horizon, .. } = *settings;
     let (clusters, no_targets) = (taxonomy.clusters().len(), &settings.no_targets(&counted).await?);
-    let asking = Asking { users: &users, periods: &reported, settings, clusters, no_targets };
+    let asking = Asking { users: &users, periods: &reported, n, horizon, clusters, no_targets };
     let stretches = compared.iter().map(|compared| compared.version.stretches(from, to, settings.window));
     let stretches = stretches.collect::<Result<Vec<_>, _>>()?;
     let (mut done, total) = (0, stretches.iter().map(Vec::len).sum::<usize>() as u64);

@@ -4,6 +4,7 @@
 //! answered by the very [`lookup`](crate::lookup) that serves. Nothing is asked about a moment at or before which its
 //! table was still being counted.
 
+mod ageing;
 mod asking;
 mod backtest;
 mod build;
@@ -14,6 +15,7 @@ mod step;
 mod stretch;
 mod tally;
 
+pub use ageing::ageing;
 pub use backtest::{BackTest, Decided, ParsePolicyError, Policy, Replayed, Weighing, backtest};
 pub use build::{build, counted};
 pub use drift::{Drift, Identical, Neighbours, Null, SUPPORTS, TOPS, drift};

@@ -8,6 +8,7 @@
 //! <store>/versions/<n>/explain.segue                     why each key's row is what it is, where that was kept
 //! <store>/channels/<name>/<seq>.json                     one file a move; the highest is where the channel points
 //! <store>/experiments/<seq>.json                         one file a change of an experiment that a call declared
+//! <store>/decisions/<channel>/<seq>.json                 when the adaptive policy refreshed, when not, and why
 //! <store>/models/<n>/model.json, adapter.gguf           a tuned language model; n only grows
 //! <store>/models/<n>/judgements/<seq>.json               one file a judgement; the last says whether it may be asked
 //! <store>/drafts/...                                     private to who works there; swept by gc once that has died
@@ -21,6 +22,7 @@
 //! The store knows nothing of requests or logs, and of models and experiments only what is written beside them.
 
 mod channel;
+mod decisions;
 mod draft;
 mod durable;
 mod error;
@@ -45,6 +47,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use channel::{Action, Channel, MAX_NOTE, Move, Note, TaxonomyChange};
+pub use decisions::Decided;
 pub use draft::Draft;
 pub use error::StoreError;
 pub use evaluation::Evaluation;

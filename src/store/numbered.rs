@@ -18,10 +18,14 @@ pub(super) fn path(dir: &Path, seq: u64) -> PathBuf {
     dir.join(format!("{seq}{SUFFIX}"))
 }
 
+/// The numbers there are, ascending.
+pub(super) fn all(dir: &Path, expected: &'static str) -> Result<Vec<u64>, StoreError> {
+    Ok(if_present(numbers(dir, SUFFIX, expected))?.unwrap_or_default())
+}
+
 /// The highest number; 0 where there is none.
 pub(super) fn last(dir: &Path, expected: &'static str) -> Result<u64, StoreError> {
-    let seqs = if_present(numbers(dir, SUFFIX, expected))?.unwrap_or_default();
-    Ok(seqs.last().copied().unwrap_or(0))
+    Ok(all(dir, expected)?.last().copied().unwrap_or(0))
 }
 
 /// The highest number, like [`last`]. A caller that knew an earlier one spares itself the listing.

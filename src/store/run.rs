@@ -50,6 +50,26 @@ pub struct RunEvent {
     pub version: Option<VersionId>,
     /// When the next scheduled run begins.
     pub next: Option<DateTime<Utc>>,
+    /// What the adaptive policy has just decided.
+    pub weighed: Option<Weighed>,
+}
+
+/// The numbers of a decision whether to refresh.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Weighed {
+    /// Whether a run begins now.
+    pub refresh: bool,
+    /// Whether the language model is due for fine-tuning.
+    pub finetune: bool,
+    /// Days since the live version was counted.
+    pub age: f64,
+    /// By how much a table counted now would have had a higher hit rate; none where that could not be measured.
+    pub loss: Option<f64>,
+    /// What that is worth.
+    pub gain: f64,
+    /// What a refresh costs.
+    pub cost: f64,
 }
 
 /// One line of the refresher's input. Ending a run is ending the process.

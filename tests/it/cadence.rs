@@ -3,22 +3,20 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use segue::evaluation::{Ageing, Cadence, Config, Estimate, Reason, decide};
+use segue::evaluation::{Ageing, Cadence, Config, Estimate, Reason, Recalled, decide};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn cadences() -> impl Strategy<Value = Cadence> {
     let money = || 0.0..5.0_f64;
-    (0..10_u32, 0..20_u32, 1..30_u32, money(), money(), 0.0..0.01_f64, 0.0..1.0_f64).prop_map(
-        |(min, more, period, worth, refresh_cost, call_cost, hysteresis)| Cadence {
+    (0..10_u32, 0..20_u32, money(), money(), 0.0..0.01_f64, 0.0..1.0_f64).prop_map(
+        |(min, more, worth, refresh_cost, call_cost, hysteresis)| Cadence {
             min: min * DAY,
             max: (min + more).max(1) * DAY,
-            period: period * DAY,
             worth,
             refresh_cost,
             call_cost,
             hysteresis,
-            ..Cadence::default()
         },
     )
 }
@@ -43,7 +41,8 @@ proptest! {
         } else if ageing.age >= days(config.max) {
             prop_assert_eq!((decision.refresh, decision.reason), (true, Reason::Overdue));
         } else {
-            prop_assert!(!decision.refresh || decision.gain > decision.cost && ageing.loss.unwrap().low > 0.0);
+            let is_real = |loss: Estimate| loss.value > 0.0 && loss.low > -loss.value;
+            prop_assert!(!decision.refresh || decision.gain > decision.cost && is_real(ageing.loss.unwrap()));
         }
         prop_assert_eq!(decision.ageing, ageing);
     }
@@ -65,18 +64,35 @@ proptest! {
 
 #[test]
 fn the_numbers_are_those_of_arithmetic() {
-    let config = Cadence { worth: 2.0, period: 5 * DAY, refresh_cost: 3.0, call_cost: 0.5, ..Cadence::default() };
+    let config = Cadence { worth: 2.0, refresh_cost: 3.0, call_cost: 0.5, ..Cadence::default() };
     let of = |value: f64, low: f64| {
         let loss = Some(Estimate { value, low, high: 1.0 });
-        decide(&config, &Ageing { age: 2.0, loss, calls: 4, ..Ageing::default() })
+        decide(&config, &Ageing { age: 5.0, loss, calls: 4, ..Ageing::default() })
     };
-    // Two points at 2 a day for five days are 20; the refresh costs 3 and four times 0.5, and a fifth more is asked.
+    // Two points at 2 a day for the five days since are 20; the refresh costs 3 and four times 0.5, and a fifth more is asked.
     let pays = of(0.02, 0.001);
     assert_eq!((pays.reason, pays.gain, pays.cost), (Reason::Pays, 20.0, 5.0));
     assert_eq!(of(0.005, 0.001).reason, Reason::TooCheap, "5 for 5");
     assert_eq!(of(0.0061, 0.001).reason, Reason::Pays);
-    assert_eq!(of(0.02, 0.0).reason, Reason::Uncertain);
+    assert_eq!(of(0.02, -0.019).reason, Reason::Pays, "above its standard error");
+    assert_eq!(of(0.02, -0.02).reason, Reason::Uncertain);
     assert_eq!(decide(&config, &Ageing { age: 2.0, ..Ageing::default() }).reason, Reason::Unmeasured);
+}
+
+#[test]
+fn a_model_whose_refreshed_tables_stay_worse_is_due_for_tuning() {
+    let of = |value: f64| Estimate { value, low: value - 0.01, high: value + 0.01 };
+    let decided = |first: f64, live: f64| {
+        let recall = Some(Recalled { first: of(first), live: of(live) });
+        decide(&Cadence::default(), &Ageing { age: 2.0, recall, ..Ageing::default() })
+    };
+    let due = decided(0.08, 0.05);
+    assert!(due.finetune && !due.refresh, "a refresh would not help");
+    assert!(
+        due.to_string().ends_with("fine-tune the model: its recall fell from 8.00 % to 5.00 %, refreshed as it is")
+    );
+    let within_chance = decided(0.065, 0.05);
+    assert_eq!((within_chance.finetune, within_chance.advice()), (false, None));
 }
 
 #[test]
@@ -87,6 +103,6 @@ fn settings_without_sense_are_named() {
     assert!(said.contains("[evaluation.cadence] min = 15") && said.contains("above max"), "{said}");
     assert!(refused(Cadence { worth: -1.0, ..default() }).contains("worth = -1"));
     assert!(refused(Cadence { call_cost: f64::NAN, ..default() }).contains("call_cost = NaN"));
-    assert!(refused(Cadence { recent: Duration::ZERO, ..default() }).contains("recent = 0"));
+    assert!(refused(Cadence { min: Duration::ZERO, max: Duration::ZERO, ..default() }).contains("max = 0"));
     assert!(Config::default().check().is_ok());
 }

@@ -26,7 +26,18 @@ const ALLOWED: [(&str, &[&str]); 25] = [
     ("serve", &["experiment", "ids", "proto", "taxonomy", "table", "lookup", "store"]),
     (
         "refresh",
-        &["ids", "taxonomy", "table", "interactions", "lookup", "store", "retrieval", "evaluation", "inference"],
+        &[
+            "ids",
+            "taxonomy",
+            "table",
+            "interactions",
+            "lookup",
+            "store",
+            "retrieval",
+            "evaluation",
+            "replay",
+            "inference",
+        ],
     ),
     (
         "config",

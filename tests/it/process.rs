@@ -25,3 +25,4 @@ mod swaps;
 mod tables;
 #[cfg(feature = "embedded")]
 mod tuning;
+mod weighed;

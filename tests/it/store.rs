@@ -2,6 +2,7 @@
 
 mod channels;
 mod crash;
+mod decisions;
 mod experiments;
 mod explain;
 pub(crate) mod fixture;

@@ -1,5 +1,6 @@
 //! `segue demo`: the whole loop, live. A drifting log is simulated, counted, published and served; then a new day of log
-//! arrives every few seconds, the refresher publishes, and the server swaps while it is being asked.
+//! arrives every few seconds, the refresher weighs what the live table has lost, publishes when that pays, and the server
+//! swaps while it is being asked.
 
 mod agreement;
 mod asker;
@@ -13,11 +14,13 @@ use anyhow::Context;
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use super::place::Place;
 use super::serve::refresher_args;
 use super::simulate::write_config;
 use super::{Common, refresh, table};
 use crate::app::{App, asked_to_stop};
-use crate::config::{Config, Sources};
+use crate::config::{Config, DEFAULT_FILE, Sources};
+use crate::evaluation::Decision;
 use crate::ids::VersionId;
 use crate::refresh::{Cycle, Outcome, Request};
 use crate::serve::Listeners;
@@ -32,9 +35,9 @@ use asker::Asker;
 const FIRST_DAYS: u32 = 14;
 /// Few enough that two weeks of log tell most pairs' successors.
 const CLUSTERS: u32 = 30;
-/// The refresher looks this often whether a new day has come.
-const POLICY: &str = "refresh.policy={fixed={every=\"1s\"}}";
-/// The longest wait for a refresh before the demo goes on without it.
+/// When it refreshes, and how often it looks whether a new day has come.
+const POLICY: [&str; 2] = ["refresh.policy=\"adaptive\"", "refresh.look=250ms"];
+/// The longest wait for a decision or a refresh before the demo goes on without it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Arguments of `segue demo`.
@@ -54,24 +57,8 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 }
 
-/// The directory, removed at the end unless someone chose it.
-struct Place {
-    dir: PathBuf,
-    chosen: bool,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if !self.chosen {
-            // What is left lies in the system's temporary directory, and is small.
-            let _ = std::fs::remove_dir_all(&self.dir);
-        }
-    }
-}
-
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
-    let temporary = || std::env::temp_dir().join(format!("segue-demo-{}", std::process::id()));
-    let place = Place { dir: args.dir.clone().unwrap_or_else(temporary), chosen: args.dir.is_some() };
+    let place = Place::new(args.dir.clone(), "segue-demo");
     let mut simulation = Simulation::new(&simulate::Config {
         days: FIRST_DAYS.saturating_add(args.days),
         drift: Drift::Slow { rate: args.drift_rate },
@@ -95,8 +82,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
 
 /// The demo's own settings, then those of the command line, which are stronger.
 fn settings(common: &Common) -> Vec<String> {
-    let own = [POLICY.to_owned(), "telemetry.log=warn".to_owned()];
-    own.into_iter().chain(common.set.iter().cloned()).collect()
+    let own = POLICY.into_iter().chain(["telemetry.log=warn"]).map(str::to_owned);
+    own.chain(common.set.iter().cloned()).collect()
 }
 
 fn first_days(common: &Common, simulation: &mut Simulation, dir: &Path) -> anyhow::Result<()> {
@@ -132,6 +119,7 @@ async fn first_version(config: &Config) -> anyhow::Result<VersionId> {
 
 fn announce(common: &Common, listeners: &Listeners) {
     let (http, grpc, admin) = (listeners.http_addr(), listeners.grpc_addr(), listeners.admin_addr());
+    let file = common.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display();
     let text = format!(
         "serving; try, in another terminal:
 
@@ -140,14 +128,16 @@ fn announce(common: &Common, listeners: &Listeners) {
   grpcurl -plaintext -d '{{\"history\": [3, 7], \"limit\": 5}}' {grpc} segue.v1.LookupService/Lookup
   curl -s {http}/metrics
   curl -s {admin}/admin/v1/versions
+  segue refresh --why --config {file}
 
-A new day of log arrives every few seconds. `agrees` is the share of the truth's preferred successors that a table's
-top five name: of the first version, which goes stale, and of the live one.
+A new day of log arrives every few seconds, and a refresh follows once the loss since the last one has cost as much as a
+refresh does. `agrees` is the share of the truth's preferred successors that a table's top five name: of the first
+version, which goes stale, and of the live one.
 "
     );
     tell(common, json!({ "http": http, "grpc": grpc, "admin": admin }), &text);
     if !common.json {
-        println!("day         live  first agrees  live agrees  lookups  failed      p50      p99");
+        println!("day         loss cost  weighed  live  first agrees  live agrees  lookups  failed      p50      p99");
     }
 }
 
@@ -186,20 +176,24 @@ impl Demo<'_> {
     async fn days(&self, simulation: &mut Simulation, dir: &Path, grpc: SocketAddr) -> anyhow::Result<()> {
         self.wait_for_swap(None).await;
         let asker = Asker::start(grpc, simulation.config().clusters);
-        let first = table::read(&Store::open(&self.config.store)?.table_path(self.first))?;
+        let store = Store::open(&self.config.store)?;
+        let first = table::read(&store.table_path(self.first))?;
         let pairs = Pairs::of(&first);
         for day in FIRST_DAYS..FIRST_DAYS + self.args.days {
             let next_day = tokio::time::Instant::now() + self.args.pace;
             let before = self.version();
             let written = simulation.write_day(dir, day)?;
-            self.wait_for_swap(before).await;
+            let decided = self.decision(&store, &written).await?;
+            if decided.as_ref().is_some_and(|decided| decided.refresh) {
+                self.wait_for_swap(before).await;
+            }
             let truth = simulation.truth(day);
             let live = self.live.load();
             let snapshot = live.get(&self.config.serve.channel).context("the channel is gone")?;
             let (stale, fresh) = (pairs.agreement(&first, &truth), pairs.agreement(&snapshot.table, &truth));
             let version = snapshot.version;
             drop(live);
-            self.show(&written, version, stale, fresh, &asker.since_last());
+            self.show(&written, decided.as_ref(), version, [stale, fresh], &asker.since_last());
             tokio::time::sleep_until(next_day).await;
         }
         Ok(())
@@ -216,16 +210,38 @@ impl Demo<'_> {
         }
     }
 
-    fn show(&self, day: &DayWritten, version: VersionId, stale: f64, fresh: f64, asked: &asker::Asked) {
+    /// What was decided once the day had come; `None` where that takes too long.
+    async fn decision(&self, store: &Store, day: &DayWritten) -> anyhow::Result<Option<Decision>> {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        while tokio::time::Instant::now() < until {
+            let newest = store.decisions(&self.config.serve.channel, 1)?.pop();
+            if let Some(decided) = newest.filter(|decided| decided.log_to.date_naive() >= day.date) {
+                return Ok(Some(serde_json::from_value(decided.decision)?));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        Ok(None)
+    }
+
+    fn show(
+        &self,
+        day: &DayWritten,
+        decided: Option<&Decision>,
+        version: VersionId,
+        [stale, fresh]: [f64; 2],
+        asked: &asker::Asked,
+    ) {
         let asker::Asked { answered, failed, p50, p99 } = asked;
         let (p50, p99) = (p50.as_secs_f64() * 1e6, p99.as_secs_f64() * 1e6);
         let data = json!({
-            "day": day.date, "rows": day.rows, "live": version, "first_agrees": stale, "live_agrees": fresh,
+            "day": day.date, "rows": day.rows, "decided": decided, "live": version, "first_agrees": stale, "live_agrees": fresh,
             "lookups": answered, "failed": failed, "p50_us": p50, "p99_us": p99,
         });
+        let lost = decided.map_or("-".into(), |of| format!("{:.1}", of.gain));
+        let does = decided.map_or("-", |of| if of.refresh { "refresh" } else { "wait" });
         let (stale, fresh) = (format!("{:.1} %", stale * 100.0), format!("{:.1} %", fresh * 100.0));
         let text = format!(
-            "{}  {:<4}  {stale:>12}  {fresh:>11}  {answered:>7}  {failed:>6}  {p50:>4.0} µs  {p99:>4.0} µs",
+            "{}  {lost:>9}  {does:<7}  {:<4}  {stale:>12}  {fresh:>11}  {answered:>7}  {failed:>6}  {p50:>4.0} µs  {p99:>4.0} µs",
             day.date,
             version.to_string()
         );

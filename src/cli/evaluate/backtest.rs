@@ -1,16 +1,13 @@
 //! `segue evaluate backtest`: how often is it worth refreshing?
 
-use std::time::Duration;
-
-use chrono::TimeDelta;
-
-use super::over::{Opened, Over, window};
+use super::over::{Asked, Opened, Over};
 use super::told::{Row, Told, estimate, numbers, row};
 use crate::chart::{Chart, Kind, Series, Value};
+use crate::cli::decisions;
 use crate::cli::refresh::Shown;
 use crate::config::Config;
 use crate::refresh::Progress;
-use crate::replay::{self, BackTest, Decided, Policy, Replayed, Settings, Step, Weighing};
+use crate::replay::{self, BackTest, Decided, Policy, Replayed, Step, Weighing};
 
 /// Arguments of `segue evaluate backtest`.
 #[derive(Clone, Debug, clap::Args)]
@@ -20,18 +17,8 @@ pub(super) struct Args {
     /// What is compared: fixed:DAYSd, adaptive (by [evaluation.cadence]), on_demand (the first table stays)
     #[arg(long, value_delimiter = ',', default_value = "fixed:1d,fixed:7d,adaptive")]
     policies: Vec<Policy>,
-    /// What tables are counted from: month (the calendar month before), or days like 30d [default: refresh.window]
-    #[arg(long, value_name = "STEP")]
-    window: Option<Step>,
-    /// Predictions of an answer that may come true
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=64))]
-    limit: u64,
-    /// How long they may take to
-    #[arg(long, default_value = "7d", value_parser = humantime::parse_duration)]
-    horizon: Duration,
-    /// Times that users are drawn anew for an interval
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=100_000))]
-    resamples: u64,
+    #[command(flatten)]
+    asked: Asked,
 }
 
 pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<Told> {
@@ -40,20 +27,8 @@ pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<Told> {
 }
 
 async fn measure(config: &Config, args: &Args) -> anyhow::Result<BackTest> {
-    let window = window(args.window, config);
-    let Opened { log, taxonomy, from, to } = args.over.open(config, Some(window)).await?;
-    let settings = Settings {
-        from,
-        to,
-        step: args.over.by,
-        window,
-        table: config.table.clone(),
-        n: args.limit as usize,
-        horizon: TimeDelta::from_std(args.horizon).unwrap_or(TimeDelta::MAX / 4),
-        held_out: Some(config.evaluation.held_out.clone()),
-        beyond: 0,
-        resamples: args.resamples as usize,
-    };
+    let Opened { log, taxonomy, stretch } = args.over.open(config, Some(args.asked.window(config))).await?;
+    let settings = args.asked.settings(config, stretch, args.over.by);
     let weighing = Weighing { cadence: config.evaluation.cadence.clone(), retrieval: config.retrieval.clone() };
     let mut shown = Shown::new();
     let mut show = |done, total, message| shown.show(&Progress { step: "replay", done, total, message });
@@ -99,23 +74,8 @@ fn policies(result: &BackTest) -> Vec<Row> {
 
 /// What the adaptive policy decided, day by day.
 fn decisions(result: &BackTest) -> Vec<Row> {
-    let header = row(["day", "age (d)", "loss", "top-5 stability", "gain", "cost", "LLM calls", "refresh", "why"]);
-    let line = |Decided { at, decision }: &Decided| {
-        let of = decision.ageing;
-        vec![
-            at.format("%F").to_string(),
-            format!("{:.0}", of.age),
-            estimate(of.loss),
-            of.stability.map_or("-".into(), |of| format!("{:.3}", of.mean)),
-            format!("{:.2}", decision.gain),
-            format!("{:.2}", decision.cost),
-            of.calls.to_string(),
-            if decision.refresh { "yes" } else { "no" }.into(),
-            decision.reason.to_string(),
-        ]
-    };
-    let lines = result.policies.iter().flat_map(|of| &of.decisions).map(line);
-    [header].into_iter().chain(lines).collect()
+    let decided = result.policies.iter().flat_map(|of| &of.decisions);
+    decisions::columns(decided.map(|Decided { at, decision }| (*at, decision)))
 }
 
 fn csv(result: &BackTest) -> Vec<Row> {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
-
-use super::over::{Opened, Over, window};
+use super::over::{Asked, Opened, Over};
 use super::told::{Row, Told, estimate, numbers, percent, row};
 use super::versions::Named;
 use crate::chart::{Chart, Kind, Series, Value};
@@ -24,31 +22,22 @@ pub(super) struct Args {
     /// (counted once), random, version:3 or version:3+5 of the store, channel:NAME
     #[arg(long, value_delimiter = ',', default_value = "retrieved:2d,retrieved:held,popular:2d,random")]
     pub(super) versions: Vec<Named>,
-    /// What tables are counted from: month (the calendar month before), or days like 30d [default: refresh.window]
-    #[arg(long, value_name = "STEP")]
-    pub(super) window: Option<Step>,
-    /// Predictions of an answer that may come true
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=64))]
-    pub(super) limit: u64,
-    /// How long they may take to
-    #[arg(long, default_value = "7d", value_parser = humantime::parse_duration)]
-    pub(super) horizon: Duration,
+    #[command(flatten)]
+    pub(super) asked: Asked,
     /// Count and ask everyone, each about what comes later than all that is counted, instead of holding users out
     #[arg(long)]
     pub(super) everyone: bool,
     /// Ask for targets outside the so many clusters that were the most popular before the start
     #[arg(long, default_value_t = 0)]
     pub(super) beyond: u32,
-    /// Times that users are drawn anew for an interval
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=100_000))]
-    pub(super) resamples: u64,
 }
 
 impl Args {
     /// Everyone counted and asked; the rest as by default.
     pub(super) fn everyone(over: Over, versions: Vec<Named>, window: Step, resamples: u64) -> Self {
         let horizon = Duration::from_secs(7 * 24 * 60 * 60);
-        Self { over, versions, window: Some(window), limit: 5, horizon, everyone: true, beyond: 0, resamples }
+        let asked = Asked { window: Some(window), limit: 5, horizon, resamples };
+        Self { over, versions, asked, everyone: true, beyond: 0 }
     }
 }
 
@@ -58,22 +47,12 @@ pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<Told> {
 }
 
 pub(super) async fn measure(config: &Config, args: &Args) -> anyhow::Result<HitRate> {
-    let window = window(args.window, config);
     let store = || Ok(Store::open(&config.store)?);
     let compared = args.versions.iter().map(|named| named.open(store)).collect::<anyhow::Result<Vec<_>>>()?;
-    let Opened { log, taxonomy, from, to } = args.over.open(config, Some(window)).await?;
-    let settings = Settings {
-        from,
-        to,
-        step: args.over.by,
-        window,
-        table: config.table.clone(),
-        n: args.limit as usize,
-        horizon: TimeDelta::from_std(args.horizon).unwrap_or(TimeDelta::MAX / 4),
-        held_out: (!args.everyone).then(|| config.evaluation.held_out.clone()),
-        beyond: args.beyond as usize,
-        resamples: args.resamples as usize,
-    };
+    let Opened { log, taxonomy, stretch } = args.over.open(config, Some(args.asked.window(config))).await?;
+    let settings = args.asked.settings(config, stretch, args.over.by);
+    let held_out = settings.held_out.filter(|_| !args.everyone);
+    let settings = Settings { held_out, beyond: args.beyond as usize, ..settings };
     let mut shown = Shown::new();
     let mut show = |done, total, message| shown.show(&Progress { step: "replay", done, total, message });
     let result = replay::hit_rate(&log, &taxonomy, &settings, &compared, &mut show).await?;

@@ -1,6 +1,7 @@
 //! `segue evaluate`: what versions of the table are worth, by a log or beside each other (sections 2.1 and 3.1).
 
 mod backtest;
+mod cadence;
 mod claims;
 mod evidence;
 mod hit_rate;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Common;
+pub(super) use told::estimate;
 use told::{Outputs, Told};
 
 /// Arguments of `segue evaluate`.
@@ -54,6 +56,13 @@ enum Command {
         #[command(flatten)]
         outputs: Outputs,
     },
+    /// Refresh policies on simulated logs that change in several ways: which cadence holds, and what does it cost?
+    Cadence {
+        #[command(flatten)]
+        args: cadence::Args,
+        #[command(flatten)]
+        outputs: Outputs,
+    },
     /// Write a page of all of it, with pictures, that says which of the paper's claims hold on this log
     Evidence(evidence::Args),
 }
@@ -65,6 +74,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         Command::Stability { args, outputs } => (stability::run(&config, &args)?, outputs),
         Command::Overlap { args, outputs } => (overlap::run(&config, &args)?, outputs),
         Command::Backtest { args, outputs } => (backtest::run(&config, &args)?, outputs),
+        Command::Cadence { args, outputs } => (cadence::run(&config, &args)?, outputs),
         Command::Evidence(args) => return evidence::run(common, &config, &args),
     };
     outputs.deliver(common, &config, &told)?;

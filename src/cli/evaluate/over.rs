@@ -1,10 +1,12 @@
-//! The stretch of a log that is evaluated, and how it is cut.
+//! The stretch of a log that is evaluated, how it is cut, and what is asked about it.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use std::time::Duration;
+
+use chrono::TimeDelta;
 
 use crate::config::Config;
 use crate::interactions::{Log, Window, load_taxonomy};
-use crate::replay::Step;
+use crate::replay::{Period, Settings, Step};
 use crate::taxonomy::Taxonomy;
 
 /// When.
@@ -25,8 +27,7 @@ pub(super) struct Over {
 pub(super) struct Opened {
     pub(super) log: Log,
     pub(super) taxonomy: Taxonomy,
-    pub(super) from: DateTime<Utc>,
-    pub(super) to: DateTime<Utc>,
+    pub(super) stretch: Period,
 }
 
 impl Over {
@@ -42,12 +43,47 @@ impl Over {
         // A short log may end before a whole month of it begins.
         let border = Some(self.by.border(counted)).filter(|border| *border < to);
         let from = asked.from.or(border).unwrap_or(counted);
-        Ok(Opened { log, taxonomy, from, to })
+        Ok(Opened { log, taxonomy, stretch: Period { from, to } })
     }
 }
 
-/// What tables are counted from: as the option says, or `refresh.window` in days.
-pub(super) fn window(option: Option<Step>, config: &Config) -> Step {
-    let days = config.refresh.window.as_secs().div_ceil(86_400).clamp(1, u64::from(u32::MAX));
-    option.unwrap_or(Step::Days(u32::try_from(days).unwrap_or(u32::MAX)))
+/// How much of a log is counted, and what is asked about it.
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Asked {
+    /// What tables are counted from: month (the calendar month before), or days like 30d [default: refresh.window]
+    #[arg(long, value_name = "STEP")]
+    pub(super) window: Option<Step>,
+    /// Predictions of an answer that may come true
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub(super) limit: u64,
+    /// How long they may take to
+    #[arg(long, default_value = "7d", value_parser = humantime::parse_duration)]
+    pub(super) horizon: Duration,
+    /// Times that users, or worlds, are drawn anew for an interval
+    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(0..=100_000))]
+    pub(super) resamples: u64,
+}
+
+impl Asked {
+    /// What tables are counted from: as the option says, or `refresh.window` in days.
+    pub(super) fn window(&self, config: &Config) -> Step {
+        let days = config.refresh.window.as_secs().div_ceil(86_400).clamp(1, u64::from(u32::MAX));
+        self.window.unwrap_or(Step::Days(u32::try_from(days).unwrap_or(u32::MAX)))
+    }
+
+    /// A replay of `stretch`, reported by `step`, that holds out the config's users.
+    pub(super) fn settings(&self, config: &Config, stretch: Period, step: Step) -> Settings {
+        Settings {
+            from: stretch.from,
+            to: stretch.to,
+            step,
+            window: self.window(config),
+            table: config.table.clone(),
+            n: self.limit as usize,
+            horizon: TimeDelta::from_std(self.horizon).unwrap_or(TimeDelta::MAX / 4),
+            held_out: Some(config.evaluation.held_out.clone()),
+            beyond: 0,
+            resamples: self.resamples as usize,
+        }
+    }
 }

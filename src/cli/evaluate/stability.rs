@@ -7,7 +7,7 @@ use crate::cli::refresh::Shown;
 use crate::config::Config;
 use crate::evaluation::{Estimate, Jaccard};
 use crate::refresh::Progress;
-use crate::replay::{self, Drift, Identical, Neighbours, Null, SUPPORTS, Step};
+use crate::replay::{self, Drift, Identical, Neighbours, Null, Period, SUPPORTS, Step};
 
 /// Arguments of `segue evaluate stability`.
 #[derive(Clone, Debug, clap::Args)]
@@ -25,7 +25,7 @@ pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<Told> {
 }
 
 pub(super) async fn measure(config: &Config, args: &Args) -> anyhow::Result<Drift> {
-    let Opened { log, from, to, .. } = args.over.open(config, None).await?;
+    let Opened { log, stretch: Period { from, to }, .. } = args.over.open(config, None).await?;
     let mut shown = Shown::new();
     let mut show = |done, total, message| shown.show(&Progress { step: "count", done, total, message });
     let (step, deals) = (args.over.by, args.deals as usize);

@@ -110,7 +110,7 @@ pub(super) fn percent(share: f64) -> String {
 }
 
 /// In percent, with its interval; a dash where there is none.
-pub(super) fn estimate(estimate: Option<Estimate>) -> String {
+pub(in crate::cli) fn estimate(estimate: Option<Estimate>) -> String {
     let told = |Estimate { value, low, high }: Estimate| {
         format!("{:.1} % [{:.1}, {:.1}]", 100.0 * value, 100.0 * low, 100.0 * high)
     };

@@ -1,13 +1,18 @@
 //! The gates (section 2.2): a report in, a verdict with its reasons out.
 
 mod answers;
+mod config;
 mod data;
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Config, ExactMatch, Report, Severity};
+pub use config::{
+    ChurnGate, CollapseGate, CoverageGate, ExactMatchGate, FallbacksGate, InputGate, RecallGate, Severity,
+};
+
+use super::{Config, ExactMatch, Report};
 use Found::{Outside, Unknown, Within};
 
 /// What one gate came to.

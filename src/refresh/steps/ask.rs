@@ -99,20 +99,36 @@ impl Asking {
         Ok(Some(Self { model, prompts }))
     }
 
-    /// Asks for every key of the plan.
-    pub(in crate::refresh) async fn all(
+    /// How many questions asking for every key of the plan is going to take.
+    pub(super) async fn forecast(self, cycle: &Cycle<'_>, input: &Input) -> Result<u64, RefreshError> {
+        let (bulk, Retrieved { plan, .. }, sampled) = self.prepared(cycle, input, &mut |_| {}).await?;
+        Ok(bulk.forecast(&plan, sampled)?.questions)
+    }
+
+    /// What asks, the plan, and how many of its keys the model is judged by.
+    async fn prepared(
         mut self,
         cycle: &Cycle<'_>,
         input: &Input,
         progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<Asked, RefreshError> {
-        let Retrieved { plan, popular } = retrieve::plan(cycle, input, progress).await?;
-        let active: Vec<_> = popular.clusters.iter().map(|&(cluster, _)| cluster).collect();
+    ) -> Result<(Bulk, Retrieved, usize), RefreshError> {
+        let retrieved = retrieve::plan(cycle, input, progress).await?;
+        let active: Vec<_> = retrieved.popular.clusters.iter().map(|&(cluster, _)| cluster).collect();
         self.prompts.set_popular(&active);
         let answers = Answers::open(&cycle.store.path().join(ANSWERS_FILE))?;
         let config = cycle.settings.inference.clone();
-        let sampled = plan.len().min(cycle.settings.evaluation.exact_match.first as usize);
-        let mut bulk = Bulk::new(self.model, self.prompts, answers, config);
+        let sampled = retrieved.plan.len().min(cycle.settings.evaluation.exact_match.first as usize);
+        Ok((Bulk::new(self.model, self.prompts, answers, config), retrieved, sampled))
+    }
+
+    /// Asks for every key of the plan.
+    pub(in crate::refresh) async fn all(
+        self,
+        cycle: &Cycle<'_>,
+        input: &Input,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Asked, RefreshError> {
+        let (mut bulk, Retrieved { plan, popular }, sampled) = self.prepared(cycle, input, progress).await?;
         match &cycle.request.exchange {
             Exchange::None => ask(cycle, &mut bulk, &plan, sampled, progress).await?,
             Exchange::Import(path) => import(cycle, &bulk, path, progress)?,

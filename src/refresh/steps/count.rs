@@ -13,8 +13,8 @@ use crate::interactions::{CountStream, CountsFile, KeyCounts, Popular};
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Progress};
 use crate::retrieval;
-use crate::store::Draft;
-use crate::table::{self, Candidate, Score, TableBuilder};
+use crate::store::{Draft, Mapping};
+use crate::table::{self, Candidate, Score, Table, TableBuilder};
 
 /// Builds the whole table in a draft of the store. Only keys of the full length were asked for.
 pub(in crate::refresh) async fn into_table(
@@ -56,6 +56,19 @@ pub(super) async fn build(
     match known {
         Some((_, popular)) => count.finish(input, popular),
         None => count.finish(input, &input.source.popular().await?),
+    }
+}
+
+/// A table that nobody publishes; `None` where no transition was made.
+pub(super) async fn private(
+    cycle: &Cycle<'_>,
+    input: &Input,
+    known: Option<(&Predictions, &Popular)>,
+) -> Result<Option<Table<Mapping>>, RefreshError> {
+    let mut draft = cycle.store.draft()?;
+    match build(&cycle.settings.table, input, known, &mut draft, None, &mut |_| {}).await {
+        Err(RefreshError::NoTransitions { .. }) => Ok(None),
+        built => Ok(Some(built.and_then(|()| Ok(draft.open()?))?)),
     }
 }
 

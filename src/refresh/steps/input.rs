@@ -67,7 +67,8 @@ async fn window(settings: &Settings, log: &Log, asked: &Window) -> Result<Window
     Ok(Window { from, to: Some(to) })
 }
 
-fn end(ends: Ends, newest: DateTime<Utc>) -> DateTime<Utc> {
+/// Where the log ends.
+pub(super) fn end(ends: Ends, newest: DateTime<Utc>) -> DateTime<Utc> {
     match ends {
         Ends::NewestEvent => newest + TimeDelta::nanoseconds(1),
         Ends::WholeDays => newest.date_naive().and_time(NaiveTime::MIN).and_utc(),

@@ -130,11 +130,7 @@ async fn without_held_out(
         None => None,
     };
     let known = known.as_ref().map(|(answers, popular)| (answers, popular));
-    let mut draft = cycle.store.draft()?;
-    match count::build(&cycle.settings.table, &input, known, &mut draft, None, &mut |_| {}).await {
-        Err(RefreshError::NoTransitions { .. }) => Ok(None),
-        built => Ok(Some(built.and_then(|()| Ok(draft.open()?))?)),
-    }
+    count::private(cycle, &input, known).await
 }
 
 /// The answers to prompts that held-out users had no part in: those that show the same without them. To ask again for the

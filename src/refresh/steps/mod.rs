@@ -1,4 +1,4 @@
-//! The steps of a cycle, one file each.
+//! The steps of a cycle, one file each, and what is weighed before one.
 
 pub(super) mod ask;
 pub(super) mod count;
@@ -8,3 +8,4 @@ pub(super) mod judge;
 pub(super) mod publish;
 mod registry;
 pub(super) mod retrieve;
+pub(super) mod weigh;

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 use futures::TryStreamExt;
 
-use crate::evaluation::{Jaccard, Successors};
 use crate::ids::ClusterId;
 use crate::interactions::{KeyCounts, Log, Window};
 use crate::replay::build::build;
@@ -87,20 +86,4 @@ async fn recent(log: &Log, k: usize, from: DateTime<Utc>, to: DateTime<Utc>) -> 
         recent.insert(key, next);
     }
     Ok(recent)
-}
-
-/// How alike the top 5 successors of two tables' longest keys are.
-pub(super) fn stability(live: &Counted, fresh: &Counted) -> Option<Jaccard> {
-    successors(live).jaccard(&successors(fresh), 0, u64::MAX)
-}
-
-/// Rows keep an order and no counts; the order is all that is compared.
-fn successors(table: &Counted) -> Successors {
-    let mut successors = Successors::default();
-    for (key, row) in table.iter(table.k()) {
-        let places = (0..=table.width() as u64).rev();
-        let clusters = row.entries().map(|entry| table.cluster_id(entry.index));
-        successors.add(key, clusters.zip(places).collect());
-    }
-    successors
 }

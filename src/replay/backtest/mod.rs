@@ -49,8 +49,9 @@ pub async fn backtest(
     let ahead = to.checked_add_signed(settings.horizon + TimeDelta::nanoseconds(1));
     let users = asked.meetings(&Window { from: None, to: ahead }).await?;
     let reported = periods(from, to, settings.step)?;
+    let Settings { n, horizon, .. } = *settings;
     let (clusters, no_targets) = (taxonomy.clusters().len(), &settings.no_targets(&counted).await?);
-    let asking = Asking { users: &users, periods: &reported, settings, clusters, no_targets };
+    let asking = Asking { users: &users, periods: &reported, n, horizon, clusters, no_targets };
     let mut running: Vec<Running> = policies.iter().map(|&policy| Running::new(policy)).collect();
     let days = periods(from, to, Step::Days(1))?;
     for (done, day) in (0..).zip(&days) {

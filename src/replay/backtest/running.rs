@@ -6,17 +6,14 @@ use std::sync::Arc;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::Period;
-use super::fresh::{Counted, Fresh, stability};
+use super::fresh::{Counted, Fresh};
 use super::policy::Policy;
 use super::report::Decided;
 use crate::evaluation::{Ageing, Cadence, decide};
-use crate::interactions::Meeting;
+use crate::replay::ageing::ageing;
 use crate::replay::asking::Asking;
 use crate::replay::error::ReplayError;
 use crate::replay::tally::Tally;
-
-/// Times that users are drawn anew for a decision's interval.
-const RESAMPLES: usize = 500;
 
 /// A policy, what it has published, and what that came to.
 pub(super) struct Running {
@@ -56,9 +53,9 @@ impl Running {
         let mut publish = self.may_refresh(at, cadence);
         if let (Policy::Adaptive, true, Some((since, live))) = (self.policy, publish, &self.live) {
             let calls = fresh.questions.difference(&self.asked).count() as u64;
-            let ageing = Ageing { age: (at - *since).as_seconds_f64() / 86_400.0, calls, ..Ageing::default() };
-            let ageing = ageing_of(ageing, live, &fresh.table, recent(at, cadence), asking)?;
-            let decision = decide(cadence, &ageing);
+            let since = Period { from: *since, to: at };
+            let measured = ageing(live, &fresh.table, asking.users, since, asking.n, asking.horizon)?;
+            let decision = decide(cadence, &Ageing { calls, ..measured });
             self.decided.push(Decided { at, decision });
             publish = decision.refresh;
         }
@@ -78,27 +75,4 @@ impl Running {
             None => Ok(()),
         }
     }
-}
-
-fn recent(at: DateTime<Utc>, cadence: &Cadence) -> Period {
-    let length = TimeDelta::from_std(cadence.recent).unwrap_or(TimeDelta::MAX);
-    Period { from: at.checked_sub_signed(length).unwrap_or(DateTime::<Utc>::MIN_UTC), to: at }
-}
-
-/// What the live table loses against a fresh one by what the users asked did recently, as far as that is known by now.
-fn ageing_of(
-    ageing: Ageing,
-    live: &Counted,
-    fresh: &Counted,
-    recent: Period,
-    asking: &Asking<'_>,
-) -> Result<Ageing, ReplayError> {
-    let known = |met: &Vec<Meeting>| met[..met.partition_point(|meeting| meeting.at < recent.to)].to_vec();
-    let users: Vec<Vec<Meeting>> = asking.users.iter().map(known).collect();
-    let asking = Asking { users: &users, periods: &[recent], ..*asking };
-    let (of_live, of_fresh) =
-        (asking.unseen("the live table", live, &recent)?, asking.unseen("a fresh table", fresh, &recent)?);
-    let loss = of_fresh.over(&of_live, RESAMPLES).map(|(_, served_n)| served_n);
-    let rate = of_live.finish("live", 1, true, 0).map(|rates| rates.overall.served_n.value);
-    Ok(Ageing { loss, live: rate, stability: stability(live, fresh), ..ageing })
 }

@@ -72,6 +72,32 @@ fn refresh_policies_are_back_tested_told_and_drawn() {
 }
 
 #[test]
+fn policies_are_compared_in_every_kind_of_world() {
+    let world = World::with_log("");
+    let size = ["--set", "simulate.users=150", "--set", "simulate.clusters=8", "--set", "refresh.window=5d"];
+    let asked = ["evaluate", "cadence", "--seeds", "1", "--first-seed", "7", "--days", "3", "--fixed", "1,2"];
+    let asked = [&asked[..], &["--horizon", "1d"], &size].concat();
+    let told = world.json(&[&asked[..], &["--csv", "cadence.csv", "--picture", "cadence.svg"]].concat());
+    let policies = told["summary"]["policies"].as_array().unwrap();
+    let names: Vec<_> = policies.iter().map(|line| line["policy"].as_str().unwrap()).collect();
+    assert_eq!(names, ["fixed:1d", "fixed:2d", "adaptive"]);
+    let worlds = policies[1]["worlds"].as_array().unwrap();
+    let of = |key: &str| worlds.iter().map(|world| world[key].clone()).collect::<Vec<_>>();
+    assert_eq!(of("world"), ["none", "slow", "sudden", "seasonal"]);
+    assert_eq!((of("refreshes"), policies[0]["refreshes"].as_f64()), (vec![json!(1.0); 4], Some(8.0)));
+    let daily = policies[0]["worlds"].as_array().unwrap();
+    assert!(daily.iter().all(|world| world["relative_n"]["value"] == 1.0), "{told}");
+    assert_eq!(told["runs"].as_array().unwrap().len(), 4 * 3);
+    assert_eq!((&told["runs"][0]["seed"], told["runs"][0]["daily"].as_array().unwrap().len()), (&json!(7), 3));
+    assert!(
+        world.read("cadence.csv").starts_with("world,seed,policy,served_1,served_n,refreshes,calls\nnone,7,fixed:1d,")
+    );
+    for (picture, shows) in [("", "seasonal"), ("-refreshes", "adaptive"), ("-sudden", "sudden change")] {
+        assert!(world.read(&format!("cadence{picture}.svg")).contains(shows), "{picture}");
+    }
+}
+
+#[test]
 fn what_cannot_be_evaluated_is_named() {
     let world = world();
     let ask = |args: &[&str]| world.run(&[&["evaluate", "hit-rate", "--everyone", "--resamples", "0"], args].concat());

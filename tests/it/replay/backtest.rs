@@ -55,14 +55,14 @@ fn fixed_policies_come_to_what_a_replay_of_their_schedule_comes_to() {
         result.policies.iter().map(|of| (of.first_calls, of.calls)).collect::<Vec<_>>(),
         [(1, 1), (1, 1), (1, 0)]
     );
-    assert_eq!(result.policies[1].cost, 7.0);
+    assert_eq!(result.policies[1].cost, 7.0 * Cadence::default().refresh_cost);
 }
 
 #[test]
 fn the_adaptive_policy_rests_while_nothing_changes_and_follows_what_does() {
     let directory = tempfile::tempdir().unwrap();
     let config = written(directory.path(), &turning());
-    let cadence = Cadence { max: 100 * DAY, call_cost: 0.25, ..Cadence::default() };
+    let cadence = Cadence { max: 100 * DAY, refresh_cost: 1.0, call_cost: 0.25, ..Cadence::default() };
     let policies = [Policy::Fixed(1), Policy::Adaptive, Policy::OnDemand];
     let result = tested(&config, &asked(), cadence.clone(), &policies);
     let [daily, adaptive, never] = &result.policies[..] else { panic!("three policies") };

@@ -1,0 +1,121 @@
+//! Weigh: has another day of log come, what has the live table lost by its end, and does a refresh pay?
+
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+
+use super::ask::Asking;
+use super::count;
+use super::input::{self, Input, Source};
+use crate::evaluation::{Ageing, Decision, Estimate, Recall, Recalled, Report, decide};
+use crate::ids::VersionId;
+use crate::interactions::{Log, Users, Window, load_taxonomy};
+use crate::refresh::error::RefreshError;
+use crate::refresh::pipeline::Cycle;
+use crate::replay::{self, Period};
+use crate::store::Manifest;
+
+/// Predictions of an answer of which one may come true, as Figure 3 has it.
+const FIRST: usize = 5;
+
+/// How long they may take to.
+const HORIZON: TimeDelta = TimeDelta::days(7);
+
+/// A decision for one day of log.
+#[derive(Clone, Copy, Debug)]
+pub struct Weighed {
+    /// Where the log ended.
+    pub log_to: DateTime<Utc>,
+    /// What was live.
+    pub live: VersionId,
+    /// What was decided.
+    pub decision: Decision,
+}
+
+/// Weighs and keeps the decision in the store; `None` where nothing is live yet, or where the newest day of the log has
+/// been weighed or counted already.
+pub(in crate::refresh) async fn weigh(cycle: &Cycle<'_>) -> Result<Option<Weighed>, RefreshError> {
+    let channel = &cycle.request.channel;
+    let Some(live) = cycle.store.channel(channel)? else { return Ok(None) };
+    let live = cycle.store.manifest(live.version)?;
+    let Some(log_to) = new_day(cycle, &live).await? else { return Ok(None) };
+    let decision = decide(&cycle.settings.evaluation.cadence, &ageing(cycle, &live, log_to).await?);
+    let live = live.version;
+    cycle.store.keep_decision(channel, log_to, live, &serde_json::to_value(decision).unwrap_or_default())?;
+    Ok(Some(Weighed { log_to, live, decision }))
+}
+
+/// The end of the log, if it lies on a later day than all that was weighed or counted.
+async fn new_day(cycle: &Cycle<'_>, live: &Manifest) -> Result<Option<DateTime<Utc>>, RefreshError> {
+    let settings = cycle.settings;
+    let log = Log::open(&settings.interactions, &load_taxonomy(&settings.clusters)?).await?;
+    let log_to = input::end(settings.refresh.ends, log.span().await?.newest);
+    let weighed = cycle.store.decisions(&cycle.request.channel, 1)?.pop().map(|decided| decided.log_to);
+    let known = weighed.max(live.lineage.window_to);
+    Ok(known.is_none_or(|known| last_day(known) < last_day(log_to)).then_some(log_to))
+}
+
+/// The day that a log ends in; an end at midnight belongs to the day before.
+fn last_day(end: DateTime<Utc>) -> NaiveDate {
+    (end - TimeDelta::nanoseconds(1)).date_naive()
+}
+
+/// What is known of the live table at the end of the log. A version that was counted elsewhere, or whose clusters are
+/// others, is not measured, only its age is.
+async fn ageing(cycle: &Cycle<'_>, live: &Manifest, log_to: DateTime<Utc>) -> Result<Ageing, RefreshError> {
+    let settings = cycle.settings;
+    let since = live.lineage.window_to.unwrap_or(live.created);
+    let (age, recall) = ((log_to - since).as_seconds_f64() / 86_400.0, recalled(cycle, live)?);
+    let unmeasured = Ageing { age, recall, ..Ageing::default() };
+    let cadence = &settings.evaluation.cadence;
+    let held_out = &settings.evaluation.held_out;
+    let counted = Window { from: live.lineage.window_from, to: live.lineage.window_to };
+    if age * 86_400.0 < cadence.min.as_secs_f64() || counted.to.is_none() || held_out.share == 0.0 {
+        return Ok(unmeasured);
+    }
+    let mut input = input::read(cycle, &mut |_| {}).await?;
+    let Source::Log { log, window } = &input.source else { return Ok(unmeasured) };
+    if input.taxonomy.hash() != live.taxonomy_hash {
+        return Ok(unmeasured);
+    }
+    let (log, window) = (log.clone(), *window);
+    let kept = |window| Input {
+        taxonomy: input.taxonomy.clone(),
+        source: Source::Log { log: Box::new(log.of(Users::Kept(held_out.clone()))), window },
+        lineage: input.lineage.clone(),
+    };
+    let then = count::private(cycle, &kept(counted), None).await?;
+    let Some((then, now)) = then.zip(count::private(cycle, &kept(window), None).await?) else { return Ok(unmeasured) };
+    let met = Window { from: counted.from.min(window.from), to: Some(log_to) };
+    let users = log.of(Users::HeldOut(held_out.clone())).meetings(&met).await?;
+    let first = FIRST.min(settings.table.width);
+    let measured = replay::ageing(&then, &now, &users, Period { from: since, to: log_to }, first, HORIZON)?;
+    let calls = if cadence.call_cost > 0.0 { questions(cycle, &mut input).await? } else { 0 };
+    Ok(Ageing { calls, recall, ..measured })
+}
+
+/// Recall of the oldest version kept that came of the live one's language model, and of the live one.
+fn recalled(cycle: &Cycle<'_>, live: &Manifest) -> Result<Option<Recalled>, RefreshError> {
+    let Some(model) = &live.lineage.model else { return Ok(None) };
+    for version in cycle.store.versions()?.into_iter().rev().take_while(|&version| version < live.version) {
+        let is_of_model = cycle.store.manifest(version)?.lineage.model.as_ref() == Some(model);
+        if let Some(first) = recall(cycle, version)?.filter(|_| is_of_model) {
+            return Ok(recall(cycle, live.version)?.map(|live| Recalled { first, live }));
+        }
+    }
+    Ok(None)
+}
+
+/// What the gates measured of a version when it was made.
+fn recall(cycle: &Cycle<'_>, version: VersionId) -> Result<Option<Estimate>, RefreshError> {
+    let Some(judgement) = cycle.store.judgements(version)?.into_iter().next() else { return Ok(None) };
+    // A report of another build may tell less.
+    let report: Report = serde_json::from_value(judgement.report).unwrap_or_default();
+    Ok(report.recall.map(|Recall { recall: value, low, high, .. }| Estimate { value, low, high }))
+}
+
+/// How many questions a refresh would ask now.
+async fn questions(cycle: &Cycle<'_>, input: &mut Input) -> Result<u64, RefreshError> {
+    match Asking::of(cycle, input)? {
+        Some(asking) => asking.forecast(cycle, input).await,
+        None => Ok(0),
+    }
+}
