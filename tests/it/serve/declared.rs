@@ -221,7 +221,8 @@ async fn what_another_process_sets_is_noticed_within_a_second() {
     .unwrap();
     let becomes = async |experiment: &str| {
         let began = Instant::now();
-        while dealt(&served).await[0].0 != experiment {
+        let ask = LookupRequest { unit: "user 0".into(), ..lookup(&[3, 0], 1) };
+        while served.lookups().await.lookup(ask.clone()).await.unwrap().into_inner().experiment != experiment {
             assert!(began.elapsed() < Duration::from_secs(3), "no `{experiment}`");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
