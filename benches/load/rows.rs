@@ -106,7 +106,10 @@ impl Row {
         let Self { measure, ours, theirs, .. } = self;
         let what = if *measure == Measure::Latency { "p99 of " } else { "" };
         let our_peer = if ours.peer == Peer::Segue { String::new() } else { format!("{} ", ours.peer) };
-        let mut name = format!("{what}{our_peer}{} {} : {}", ours.call, ours.shape, theirs.peer);
+        let mut name = format!("{what}{our_peer}{} {} :", ours.call, ours.shape);
+        if theirs.peer != ours.peer {
+            name += &format!(" {}", theirs.peer);
+        }
         if theirs.call != ours.call {
             name += &format!(" {}", theirs.call);
         }

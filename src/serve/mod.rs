@@ -4,8 +4,8 @@
 //! Three ports, all on loopback until the config says otherwise: lookups over gRPC, lookups over HTTP (health and
 //! metrics too), and operations over both. A call loads the live tables once and is answered wholly from that state.
 //!
-//! [`bind`] takes the ports, [`run`] serves until it is told to stop and then drains. Signals, the store's watching and
-//! the refresher's process are the caller's.
+//! [`bind`] takes the ports, [`run`] serves until it is told to stop and then drains, and keeps up with the store's
+//! experiments meanwhile. Signals, the watching of channels and the refresher's process are the caller's.
 
 mod admin;
 mod auth;

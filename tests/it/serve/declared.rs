@@ -1,10 +1,12 @@
 //! Experiments declared by calls: they run as soon as the call is answered, and stop so.
 
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
 use segue::proto::*;
 use segue::serve::Config;
 use segue::store::Note;
 use serde_json::json;
-use std::time::{Duration, Instant};
 use tonic::Code;
 
 use super::admin::refused;
@@ -219,7 +221,8 @@ async fn what_another_process_sets_is_noticed_within_a_second() {
     .unwrap();
     let becomes = async |experiment: &str| {
         let began = Instant::now();
-        while dealt(&served).await[0].0 != experiment {
+        let ask = LookupRequest { unit: "user 0".into(), ..lookup(&[3, 0], 1) };
+        while served.lookups().await.lookup(ask.clone()).await.unwrap().into_inner().experiment != experiment {
             assert!(began.elapsed() < Duration::from_secs(3), "no `{experiment}`");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -236,4 +239,27 @@ async fn what_another_process_sets_is_noticed_within_a_second() {
     let refused = served.operations().await.reload(ReloadRequest::default()).await.unwrap().into_inner().refused;
     assert!(refused[0].contains("experiments/4.json is damaged"), "{refused:?}");
     assert_eq!(dealt(&served).await[0].0, "rag");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_is_answered_from_one_set_however_often_it_is_exchanged() {
+    let served = with_candidate(Config::default()).await;
+    let mut admin = served.operations().await;
+    let toggling = tokio::spawn(async move {
+        for _ in 0..40 {
+            admin.set_experiment(set(experiment("rag", "main"))).await.unwrap();
+            admin.end_experiment(end("rag")).await.unwrap();
+        }
+    });
+    let mut client = served.lookups().await;
+    let ask = |unit: usize| LookupRequest { unit: format!("user {unit}"), ..lookup(&[3, 0], 1) };
+    let lookups: Vec<_> = (0..500).map(ask).collect();
+    let mut seen = BTreeSet::new();
+    while !toggling.is_finished() {
+        let batch = BatchLookupRequest { lookups: lookups.clone() };
+        let answers = client.batch_lookup(batch).await.unwrap().into_inner().results;
+        seen.insert(answers.iter().filter(|answer| !answer.arm.is_empty()).count());
+    }
+    toggling.await.unwrap();
+    assert_eq!(seen, [0, 500].into(), "all units, or none");
 }
