@@ -18,6 +18,7 @@ mod config;
 pub mod embedded;
 #[cfg(feature = "refresher")]
 mod error;
+mod http;
 mod model;
 #[cfg(feature = "refresher")]
 pub mod openai;

@@ -1,6 +1,5 @@
 //! One request, sent until it is answered or will not be.
 
-use std::error::Error as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +10,7 @@ use serde::Deserialize;
 
 use super::config::Config;
 use super::limit::Limiter;
+use crate::inference::http::{client, told};
 
 /// The wait before a request is sent again; each further one doubles it.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -64,8 +64,6 @@ enum Trouble {
 impl Http {
     pub(super) fn new(config: &Config) -> Result<Self, String> {
         config.check()?;
-        // Another part of the process may have chosen; any provider will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let key = std::env::var(&config.key_env).ok().filter(|key| !key.is_empty());
         let mut headers = HeaderMap::new();
         if let Some(key) = &key {
@@ -74,14 +72,13 @@ impl Http {
             bearer.set_sensitive(true);
             headers.insert(reqwest::header::AUTHORIZATION, bearer);
         }
-        let client = Client::builder()
+        let client = client()
             .default_headers(headers)
-            .user_agent(concat!("segue/", env!("CARGO_PKG_VERSION")))
             // A redirect would carry the prompts to where nobody configured.
             .redirect(reqwest::redirect::Policy::none())
             .timeout(config.timeout)
             .build();
-        let client = client.map_err(|error| format!("no HTTP client can be made: {}", told(&error.without_url())))?;
+        let client = client.map_err(|error| format!("no HTTP client can be made: {}", told(error)))?;
         Ok(Self {
             client,
             url: config.url.trim_end_matches('/').to_owned(),
@@ -163,12 +160,11 @@ impl Http {
     }
 
     fn unsent(&self, error: reqwest::Error) -> Trouble {
-        let (timed_out, error) = (error.is_timeout(), error.without_url());
-        if timed_out && !error.is_connect() {
+        if error.is_timeout() && !error.is_connect() {
             let problem = format!("{} did not answer within inference.openai.timeout", self.url);
             return Trouble::ForNow(problem, None);
         }
-        Trouble::NoAnswer(format!("{} cannot be asked ({}): is it running there?", self.url, told(&error)))
+        Trouble::NoAnswer(format!("{} cannot be asked ({}): is it running there?", self.url, told(error)))
     }
 
     /// Some servers quote the key that they refuse.
@@ -181,7 +177,7 @@ impl Http {
 }
 
 async fn all(mut response: Response, limit: usize) -> Result<Vec<u8>, String> {
-    let broken = |error: reqwest::Error| format!("the answer broke off ({})", told(&error.without_url()));
+    let broken = |error: reqwest::Error| format!("the answer broke off ({})", told(error));
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
         body.extend_from_slice(&chunk);
@@ -228,17 +224,6 @@ fn error_of(body: &[u8]) -> (String, Option<String>) {
 
 fn quoted(text: &str) -> String {
     text.chars().take(QUOTED).map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// An error with its causes, which reqwest leaves out.
-fn told(error: &reqwest::Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        told = format!("{told}: {error}");
-        cause = error.source();
-    }
-    told
 }
 
 #[cfg(test)]
