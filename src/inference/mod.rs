@@ -42,7 +42,7 @@ mod vocabulary;
 pub use model::{Answer, Candidate, Decoding, Message, Model, ModelError, Question, Role, Usage};
 #[cfg(feature = "refresher")]
 pub use {
-    answers::{Answers, question_key},
+    answers::{Answers, Swept, question_key},
     backend::model_of,
     budget::{Estimate, Forecast, Spent},
     bulk::{Bulk, Purpose},

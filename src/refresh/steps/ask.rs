@@ -18,9 +18,6 @@ use crate::interactions::Popular;
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Exchange, Progress};
 
-/// The store's file of kept answers.
-const ANSWERS_FILE: &str = "answers.redb";
-
 /// A model that is about to be asked.
 pub(in crate::refresh) struct Asking {
     model: Arc<dyn Model>,
@@ -60,6 +57,19 @@ impl Answered {
         let planned = &self.plan[place];
         let shown = planned.context.successors.iter().map(|successor| successor.cluster).collect();
         Ok(Some((shown, self.bulk.trace(planned)?)))
+    }
+
+    /// Remembers which answers were of use and, where a version was `published`, removes those that have been of none for
+    /// long. The version stands, whatever comes of this.
+    pub(in crate::refresh) fn tidy(mut self, published: bool, progress: &mut (dyn FnMut(Progress) + Send)) {
+        let swept = self.bulk.rests_on(&self.run).and_then(|()| published.then(|| self.bulk.sweep()).transpose());
+        match swept {
+            Ok(Some(swept)) if swept.removed > 0 => {
+                progress(Progress { step: "sweep", done: 1, total: 1, message: format!("removed {swept}") });
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "old answers could not be swept"),
+        }
     }
 }
 
@@ -109,7 +119,7 @@ impl Asking {
         let Retrieved { plan, popular } = retrieve::plan(cycle, input, progress).await?;
         let active: Vec<_> = popular.clusters.iter().map(|&(cluster, _)| cluster).collect();
         self.prompts.set_popular(&active);
-        let answers = Answers::open(&cycle.store.path().join(ANSWERS_FILE))?;
+        let answers = Answers::open(&cycle.store.path().join(Answers::FILE))?;
         let config = cycle.settings.inference.clone();
         let sampled = plan.len().min(cycle.settings.evaluation.exact_match.first as usize);
         let mut bulk = Bulk::new(self.model, self.prompts, answers, config);
