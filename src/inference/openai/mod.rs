@@ -1,14 +1,18 @@
 //! Any endpoint that speaks OpenAI's API: one question a request, or many through files and batches.
 //!
-//! Five calls are made (`chat/completions`, `files`, `files/{id}/content`, `batches`, `batches/{id}`), and of what comes
-//! back only the fields in use are read, because compatible servers leave others out.
+//! The calls are `chat/completions`; `files`, `files/{id}/content`, `batches`, `batches/{id}`; `fine_tuning/jobs` with
+//! `{id}`, `{id}/events` and `{id}/cancel`. Of what comes back only the fields in use are read, because compatible servers
+//! leave others out.
 
 mod batch;
 mod chat;
 mod config;
+mod files;
 mod http;
 mod limit;
 mod lines;
+mod notes;
+mod spool;
 mod wire;
 
 pub use batch::Batches;

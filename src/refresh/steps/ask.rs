@@ -10,7 +10,7 @@ use super::registry;
 use super::retrieve::{self, Retrieved};
 use crate::evaluation::{self, ExactMatch};
 use crate::ids::ClusterId;
-use crate::inference::openai::{read_answers, write_questions};
+use crate::inference::openai::{Imported, read_answers, write_questions};
 use crate::inference::{
     Answers, Bulk, Model, Planned, Prompts, Purpose, Run, Trace, Unconstrained, Vocabulary, model_of,
 };
@@ -174,9 +174,9 @@ fn import(
     path: &Path,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<(), RefreshError> {
-    let imported = read_answers(path, &cycle.settings.inference.openai)?;
-    bulk.answers().keep(&imported.answers)?;
-    let (done, failed) = (imported.answers.len() as u64, imported.failed);
+    let answers = bulk.answers();
+    let Imported { answered: done, failed } =
+        read_answers(path, &cycle.settings.inference.openai, |fresh| answers.keep(fresh))?;
     let message = format!("{done} answers were read from {}, {failed} questions had none", path.display());
     progress(Progress { step: "ask", done, total: done + failed, message });
     Ok(())
