@@ -165,7 +165,7 @@ impl Shown {
             self.bar.set_position(*done);
             self.bar.set_message(message.clone());
             // What a model is going to take, and what it took, stays to be read.
-            if *step == "ask" && (*done == 0 || done == total) {
+            if matches!(*step, "ask" | "sweep") && (*done == 0 || done == total) {
                 self.bar.println(message);
             }
         } else if *total < 10 || *done == 0 || done == total || self.last.is_none_or(|at| at.elapsed() >= A_WHILE) {

@@ -7,7 +7,10 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::{Common, output, who};
+use crate::config::Config;
 use crate::ids::VersionId;
+#[cfg(feature = "refresher")]
+use crate::inference;
 use crate::store::{Channel, Finding, Judgement, Manifest, Note, State, Store, StoreError, TaxonomyChange};
 
 /// Arguments of `segue versions`.
@@ -68,7 +71,8 @@ enum Verb {
         #[command(flatten)]
         why: WhyArg,
     },
-    /// Remove versions that no channel needs, keeping the newest (store.keep)
+    /// Remove versions that no channel needs, keeping the newest (store.keep), and a language model's answers that have
+    /// been of no use for long (inference.keep_answers)
     Gc {
         /// Only say what would be removed
         #[arg(long)]
@@ -107,7 +111,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         Verb::Rollback { version, channel, why } => {
             moved(common, &store.rollback(&channel.channel, version, &note(why))?)?;
         }
-        Verb::Gc { dry_run } => gc(common, &store, dry_run)?,
+        Verb::Gc { dry_run } => gc(common, &config, &store, dry_run)?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -247,13 +251,36 @@ fn moved(common: &Common, channel: &Channel) -> anyhow::Result<()> {
     Ok(output::line(format_args!("{} is at {}", channel.name, channel.version))?)
 }
 
-fn gc(common: &Common, store: &Store, dry_run: bool) -> anyhow::Result<()> {
+fn gc(common: &Common, config: &Config, store: &Store, dry_run: bool) -> anyhow::Result<()> {
     let removed = store.gc(dry_run)?;
+    let swept = sweep(config, store, dry_run)?;
     if common.json {
-        return output::json(&json!({ "dry_run": dry_run, "removed": removed }));
+        return output::json(&json!({ "dry_run": dry_run, "removed": removed, "answers": swept }));
     }
     let verb = if dry_run { "would remove" } else { "removed" };
     let names: Vec<_> = removed.iter().map(ToString::to_string).collect();
     let names = if names.is_empty() { "nothing".into() } else { names.join(", ") };
-    Ok(output::line(format_args!("{verb} {names}"))?)
+    output::line(format_args!("{verb} {names}"))?;
+    if let Some(swept) = swept {
+        output::line(format_args!("{verb} {swept}"))?;
+    }
+    Ok(())
+}
+
+/// The answers of a language model, where any are kept. A refresh under way sweeps them itself.
+#[cfg(feature = "refresher")]
+fn sweep(config: &Config, store: &Store, dry_run: bool) -> anyhow::Result<Option<inference::Swept>> {
+    match inference::Answers::sweep_in(store.path(), config.inference.keep_answers, dry_run) {
+        Err(busy @ inference::InferenceError::AnswersBusy { .. }) => {
+            output::note(busy);
+            Ok(None)
+        }
+        swept => Ok(swept?),
+    }
+}
+
+/// A build that asks no model.
+#[cfg(not(feature = "refresher"))]
+fn sweep(_: &Config, _: &Store, _: bool) -> anyhow::Result<Option<String>> {
+    Ok(None)
 }

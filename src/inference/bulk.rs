@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::answers::{Answers, Snapshot};
+use super::answers::{Answers, Swept};
 use super::budget::{Budget, Estimate, Forecast, Spent, longest};
 use super::config::Config;
 use super::error::InferenceError;
@@ -18,7 +18,7 @@ use super::pace::Progress;
 use super::parse::Parsed;
 use super::plan::Planned;
 use super::prompt::Prompts;
-use super::run::{Ended, Run, Tally, Trace, Unconstrained};
+use super::run::{Ended, Run, Tally, Trace};
 use crate::table::{self, Score, Source};
 
 /// Why a key is asked.
@@ -136,6 +136,7 @@ impl Bulk {
         for planned in plan {
             let known = self.known(&snapshot, planned, Purpose::Table)?;
             self.count(&mut run.tally, &known);
+            run.used.extend(&known.used);
             if !self.config.decoding.constrained {
                 run.unconstrained.add(&known.first);
             }
@@ -149,9 +150,23 @@ impl Bulk {
             }
         }
         if self.config.decoding.constrained {
-            run.unconstrained = self.sample(&snapshot, &plan[..sampled.min(plan.len())])?;
+            for planned in &plan[..sampled.min(plan.len())] {
+                let known = self.known(&snapshot, planned, Purpose::Sample)?;
+                run.unconstrained.add(&known.first);
+                run.used.extend(&known.used);
+            }
         }
         Ok(run)
+    }
+
+    /// Tells the store of answers which of them `run` rests on.
+    pub fn rests_on(&self, run: &Run) -> Result<(), InferenceError> {
+        self.answers.used(&run.used)
+    }
+
+    /// Removes the answers that have been of no use for longer than the config says.
+    pub fn sweep(&mut self) -> Result<Swept, InferenceError> {
+        self.answers.sweep(self.config.keep_answers, false)
     }
 
     /// What was taken so far.
@@ -168,14 +183,6 @@ impl Bulk {
             Outcome::Missing(..) => Ended::Unanswered,
         };
         Ok(Trace { messages, said, ended })
-    }
-
-    fn sample(&self, snapshot: &Snapshot<'_>, plan: &[Planned]) -> Result<Unconstrained, InferenceError> {
-        let mut unconstrained = Unconstrained::default();
-        for planned in plan {
-            unconstrained.add(&self.known(snapshot, planned, Purpose::Sample)?.first);
-        }
-        Ok(unconstrained)
     }
 
     fn count(&self, tally: &mut Tally, known: &Known) {

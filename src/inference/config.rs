@@ -1,6 +1,7 @@
 //! `[inference]`.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,9 @@ pub struct Config {
     pub decoding: DecodingConfig,
     /// What one run may take.
     pub budget: BudgetConfig,
+    /// How long an answer is kept that no refresh has rested on, up to the last one that rested on any; in whole days.
+    #[serde(with = "humantime_serde")]
+    pub keep_answers: Duration,
     /// The endpoint of the back ends `openai` and `openai-batch`.
     pub openai: openai::Config,
     /// The model of the back end `embedded`.
@@ -47,6 +51,8 @@ impl Default for Config {
             prompt: prompt::Config::default(),
             decoding: DecodingConfig::default(),
             budget: BudgetConfig::default(),
+            // Twice the usual life of a tuned model: going back to the one before costs nothing.
+            keep_answers: Duration::from_secs(60 * 24 * 60 * 60),
             openai: openai::Config::default(),
             embedded: Default::default(),
         }
@@ -164,10 +170,10 @@ impl Config {
     pub fn check(&self) -> Result<(), InferenceError> {
         let DecodingConfig { answers, temperature, max_tokens, retries, retry_temperature, .. } = self.decoding;
         let BudgetConfig { max_cost, prompt_price, answer_price, .. } = self.budget;
-        let cost = max_cost.unwrap_or(0.0);
+        let (cost, keep) = (max_cost.unwrap_or(0.0), self.keep_answers);
         let warm = |value: f32| (0.0..=2.0).contains(&value);
         let money = |value: f64| value.is_finite() && value >= 0.0;
-        let checks: [(bool, _, &dyn fmt::Display, _); 9] = [
+        let checks: [(bool, _, &dyn fmt::Display, _); 10] = [
             (self.max_keys > 0, "max_keys", &self.max_keys, "ask for at least one key"),
             ((1..=64).contains(&answers), "decoding.answers", &answers, "use 1 to 64"),
             (max_tokens > 0, "decoding.max_tokens", &max_tokens, "an answer takes at least one token"),
@@ -177,6 +183,7 @@ impl Config {
             (money(cost), "budget.max_cost", &cost, "money is 0 or more"),
             (money(prompt_price), "budget.prompt_price", &prompt_price, "a price is 0 or more"),
             (money(answer_price), "budget.answer_price", &answer_price, "a price is 0 or more"),
+            (keep.as_secs() > 0, "keep_answers", &humantime::format_duration(keep), "use 1d or more"),
         ];
         match checks.into_iter().find(|(fine, ..)| !fine) {
             Some((_, field, value, problem)) => {

@@ -72,6 +72,12 @@ pub enum InferenceError {
         /// What is wrong, and what to do.
         problem: String,
     },
+    /// The store of answers is in use.
+    #[error("{path}, which keeps the model's answers, is open in another process: wait until that has ended")]
+    AnswersBusy {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file of batch lines.
     #[error("{path}{}: {problem}", line.map(|line| format!(" line {line}")).unwrap_or_default())]
     BatchFile {

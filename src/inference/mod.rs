@@ -18,6 +18,7 @@ mod config;
 pub mod embedded;
 #[cfg(feature = "refresher")]
 mod error;
+mod http;
 mod model;
 #[cfg(feature = "refresher")]
 pub mod openai;
@@ -41,9 +42,9 @@ mod vocabulary;
 pub use model::{Answer, Candidate, Decoding, Message, Model, ModelError, Question, Role, Usage};
 #[cfg(feature = "refresher")]
 pub use {
-    answers::{Answers, question_key},
+    answers::{Answers, Swept, question_key},
     backend::model_of,
-    budget::{Estimate, Forecast, Spent},
+    budget::{Estimate, Forecast, Spent, tokens},
     bulk::{Bulk, Purpose},
     config::{Backend, BudgetConfig, Choice, Config, DecodingConfig, Keys},
     error::InferenceError,

@@ -12,6 +12,8 @@ use super::plan::Planned;
 pub(super) struct Known {
     pub(super) messages: Vec<Message>,
     pub(super) said: Vec<Vec<Candidate>>,
+    /// The questions that were answered so.
+    pub(super) used: Vec<u128>,
     pub(super) first: Parsed,
     pub(super) own: u64,
     pub(super) outcome: Outcome,
@@ -35,7 +37,7 @@ impl Bulk {
         let Planned { key, context } = planned;
         let vocabulary = self.prompts.vocabulary();
         let messages = self.prompts.render(key, context)?;
-        let (mut said, mut first, mut own) = (Vec::new(), Parsed::default(), 0);
+        let (mut said, mut used, mut first, mut own) = (Vec::new(), Vec::new(), Parsed::default(), 0);
         let mut outcome = Outcome::Fallback;
         for decoding in decodings(&self.config.decoding, purpose, key.len()) {
             let question = question_key(self.model.id(), &messages, decoding, vocabulary.hash());
@@ -49,12 +51,13 @@ impl Bulk {
                 first = parsed.clone();
             }
             said.push(candidates);
+            used.push(question);
             if !parsed.clusters.is_empty() {
                 outcome = Outcome::Answered(parsed);
                 break;
             }
         }
-        Ok(Known { messages, said, first, own, outcome })
+        Ok(Known { messages, said, used, first, own, outcome })
     }
 }
 

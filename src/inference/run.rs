@@ -26,6 +26,8 @@ pub struct Run {
     /// Unconstrained answers to first questions, against which the model is judged: the whole run's, or where decoding
     /// is constrained a sample's.
     pub unconstrained: Unconstrained,
+    /// The questions whose answers it rests on, by the names under which they are kept.
+    pub used: Vec<u128>,
     /// What this run took.
     pub spent: Spent,
 }

@@ -90,7 +90,7 @@ pub enum Outcome {
 /// What a run is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// The step: input, retrieve, ask, count, judge or publish.
+    /// The step: input, retrieve, ask, count, judge, publish or sweep.
     pub step: &'static str,
     /// Parts of the step that are done.
     pub done: u64,
@@ -139,6 +139,10 @@ impl Cycle<'_> {
         }
         let draft = count::into_table(self, &input, answered.as_deref(), progress).await?;
         let (verdict, changed) = judge::judge(self, &input, &draft, answered.as_deref(), progress).await?;
-        publish::publish(self, draft, &verdict, changed, progress)
+        let outcome = publish::publish(self, draft, &verdict, changed, progress)?;
+        if let Some(answered) = answered {
+            answered.tidy(matches!(outcome, Outcome::Published(_)), progress);
+        }
+        Ok(outcome)
     }
 }

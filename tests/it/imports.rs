@@ -18,7 +18,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
     ("lookup", &["ids", "taxonomy", "table"]),
     ("store", &["files", "ids", "taxonomy", "table", "lookup"]),
     ("retrieval", &["ids", "taxonomy", "table", "interactions"]),
-    ("evaluation", &["ids", "table", "interactions"]),
+    ("evaluation", &["ids", "table", "interactions", "store"]),
     ("inference", &["files", "ids", "taxonomy", "table", "retrieval"]),
     ("experiment", &["files", "interactions", "store"]),
     ("finetune", &["files", "ids", "taxonomy", "interactions", "retrieval", "evaluation", "inference"]),

@@ -1,5 +1,6 @@
 //! Asking a language model: over the network, in bulk, within a budget, and never twice.
 
+mod answers;
 mod batch;
 mod bulk;
 mod chat;

@@ -6,6 +6,7 @@ mod data;
 
 use std::fmt;
 
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
 pub use config::{
@@ -13,6 +14,7 @@ pub use config::{
 };
 
 use super::{Config, ExactMatch, Report};
+use crate::store;
 use Found::{Outside, Unknown, Within};
 
 /// What one gate came to.
@@ -69,6 +71,25 @@ impl Verdict {
         let worst = if self.holds() { Outcome::Fail } else { Outcome::Warn };
         let reasons = self.findings.iter().filter(|finding| finding.outcome == worst);
         reasons.map(|finding| format!("{}: {}", finding.gate, finding.says)).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The verdict as it is kept beside what `report` was measured of, with the state that comes of it.
+    pub fn judgement<S>(&self, report: &Report, who: &str, passed: S, held: S) -> store::Judgement<S> {
+        let said = self.reasons();
+        let finding = |finding: &Finding| store::Finding {
+            gate: finding.gate.clone(),
+            outcome: finding.outcome.to_string(),
+            says: finding.says.clone(),
+        };
+        store::Judgement {
+            seq: 1,
+            state: if self.holds() { held } else { passed },
+            who: who.to_owned(),
+            at: Utc::now(),
+            why: if said.is_empty() { "no gate objects".into() } else { said },
+            findings: self.findings.iter().map(finding).collect(),
+            report: serde_json::to_value(report).unwrap_or_default(),
+        }
     }
 }
 

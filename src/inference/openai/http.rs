@@ -1,6 +1,8 @@
 //! One request, sent until it is answered or will not be.
 
-use std::error::Error as _;
+use std::fs::File;
+use std::io::{self, Seek, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -8,9 +10,12 @@ use rand::TryRng;
 use reqwest::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::config::Config;
 use super::limit::Limiter;
+use crate::files;
+use crate::inference::http::{client, told};
 
 /// The wait before a request is sent again; each further one doubles it.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -19,7 +24,7 @@ const LAST_WAIT: Duration = Duration::from_secs(60);
 /// A server that asks for a longer wait is asked again in another run.
 const LONGEST_WAIT: Duration = Duration::from_secs(15 * 60);
 /// The longest answer that is read, where it is not a file.
-pub(super) const MAX_BODY: usize = 16 << 20;
+pub(super) const MAX_BODY: u64 = 16 << 20;
 /// What is quoted of an answer that tells of an error.
 const QUOTED: usize = 300;
 
@@ -53,7 +58,7 @@ impl Failure {
 }
 
 /// A request that was not answered this time.
-enum Trouble {
+pub(super) enum Trouble {
     /// It may be the next time, after a wait that the server may have named.
     ForNow(String, Option<Duration>),
     /// No answer came: the server may be gone.
@@ -64,8 +69,6 @@ enum Trouble {
 impl Http {
     pub(super) fn new(config: &Config) -> Result<Self, String> {
         config.check()?;
-        // Another part of the process may have chosen; any provider will do.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let key = std::env::var(&config.key_env).ok().filter(|key| !key.is_empty());
         let mut headers = HeaderMap::new();
         if let Some(key) = &key {
@@ -74,14 +77,13 @@ impl Http {
             bearer.set_sensitive(true);
             headers.insert(reqwest::header::AUTHORIZATION, bearer);
         }
-        let client = Client::builder()
+        let client = client()
             .default_headers(headers)
-            .user_agent(concat!("segue/", env!("CARGO_PKG_VERSION")))
             // A redirect would carry the prompts to where nobody configured.
             .redirect(reqwest::redirect::Policy::none())
             .timeout(config.timeout)
             .build();
-        let client = client.map_err(|error| format!("no HTTP client can be made: {}", told(&error.without_url())))?;
+        let client = client.map_err(|error| format!("no HTTP client can be made: {}", told(error)))?;
         Ok(Self {
             client,
             url: config.url.trim_end_matches('/').to_owned(),
@@ -97,38 +99,78 @@ impl Http {
     pub(super) async fn body(
         &self,
         tokens: u64,
-        limit: usize,
+        limit: u64,
         make: impl Fn(&Client, &str) -> RequestBuilder,
     ) -> Result<Vec<u8>, Failure> {
+        self.answer(tokens, limit, make, || Ok(Vec::new())).await
+    }
+
+    /// The same as a file in `dir` that has no name, at its start.
+    pub(super) async fn file(
+        &self,
+        limit: u64,
+        dir: &Path,
+        make: impl Fn(&Client, &str) -> RequestBuilder,
+    ) -> Result<File, Failure> {
+        let mut file = self.answer(0, limit, make, || files::unnamed(dir)).await?;
+        file.rewind().map_err(|error| unwritten(&error))?;
+        Ok(file)
+    }
+
+    /// Writes the answer's body to what `fresh` makes each time that it begins to come.
+    async fn answer<W: Write>(
+        &self,
+        tokens: u64,
+        limit: u64,
+        make: impl Fn(&Client, &str) -> RequestBuilder,
+        fresh: impl Fn() -> io::Result<W>,
+    ) -> Result<W, Failure> {
         let mut attempt = 0;
         loop {
             self.limiter.turn(tokens).await;
             let trouble = match self.once(make(&self.client, &self.url)).await {
-                Ok(response) => match all(response, limit).await {
-                    Ok(body) => return Ok(body),
-                    Err(problem) => Trouble::ForNow(problem, None),
-                },
+                Ok(response) => {
+                    let mut out = fresh().map_err(|error| unwritten(&error))?;
+                    match all(response, limit, &mut out).await {
+                        Ok(()) => return Ok(out),
+                        Err(trouble) => trouble,
+                    }
+                }
                 Err(trouble) => trouble,
             };
-            let last = attempt == self.retries;
-            let wait = match trouble {
-                Trouble::ForGood(failure) => return Err(failure),
-                Trouble::NoAnswer(problem) if last => return Err(Failure::Endpoint(problem)),
-                Trouble::ForNow(problem, _) if last => return Err(Failure::Request(problem)),
-                Trouble::ForNow(problem, Some(wait)) if wait > LONGEST_WAIT => {
-                    let wait = humantime::format_duration(wait);
-                    return Err(Failure::Endpoint(format!("{problem}; it asks to wait for {wait}: run again then")));
-                }
-                Trouble::ForNow(_, Some(wait)) => {
-                    // What the server asks of one holds for all.
-                    self.limiter.pause(wait);
-                    wait
-                }
-                Trouble::ForNow(_, None) | Trouble::NoAnswer(_) => backoff(attempt),
-            };
-            tokio::time::sleep(wait).await;
+            self.wait(trouble, attempt).await?;
             attempt += 1;
         }
+    }
+
+    /// The body of an answer to a request that is sent once: it must not be done twice.
+    pub(super) async fn attempt(&self, make: impl Fn(&Client, &str) -> RequestBuilder) -> Result<Vec<u8>, Trouble> {
+        self.limiter.turn(0).await;
+        let (response, mut body) = (self.once(make(&self.client, &self.url)).await?, Vec::new());
+        all(response, MAX_BODY, &mut body).await?;
+        Ok(body)
+    }
+
+    /// Waits until the next attempt; an error means that there is none.
+    pub(super) async fn wait(&self, trouble: Trouble, attempt: u32) -> Result<(), Failure> {
+        let last = attempt == self.retries;
+        let wait = match trouble {
+            Trouble::ForGood(failure) => return Err(failure),
+            Trouble::NoAnswer(problem) if last => return Err(Failure::Endpoint(problem)),
+            Trouble::ForNow(problem, _) if last => return Err(Failure::Request(problem)),
+            Trouble::ForNow(problem, Some(wait)) if wait > LONGEST_WAIT => {
+                let wait = humantime::format_duration(wait);
+                return Err(Failure::Endpoint(format!("{problem}; it asks to wait for {wait}: run again then")));
+            }
+            Trouble::ForNow(_, Some(wait)) => {
+                // What the server asks of one holds for all.
+                self.limiter.pause(wait);
+                wait
+            }
+            Trouble::ForNow(_, None) | Trouble::NoAnswer(_) => backoff(attempt),
+        };
+        tokio::time::sleep(wait).await;
+        Ok(())
     }
 
     async fn once(&self, request: RequestBuilder) -> Result<Response, Trouble> {
@@ -138,7 +180,9 @@ impl Http {
             return Ok(response);
         }
         let wait = retry_after(response.headers());
-        let body = all(response, MAX_BODY).await.unwrap_or_default();
+        let mut body = Vec::new();
+        // What came of it will do.
+        let _ = all(response, MAX_BODY, &mut body).await;
         let (message, code) = error_of(&body);
         let problem = self.hidden(format!("{} answered {status}: {message}", self.url));
         Err(match status {
@@ -163,12 +207,11 @@ impl Http {
     }
 
     fn unsent(&self, error: reqwest::Error) -> Trouble {
-        let (timed_out, error) = (error.is_timeout(), error.without_url());
-        if timed_out && !error.is_connect() {
+        if error.is_timeout() && !error.is_connect() {
             let problem = format!("{} did not answer within inference.openai.timeout", self.url);
             return Trouble::ForNow(problem, None);
         }
-        Trouble::NoAnswer(format!("{} cannot be asked ({}): is it running there?", self.url, told(&error)))
+        Trouble::NoAnswer(format!("{} cannot be asked ({}): is it running there?", self.url, told(error)))
     }
 
     /// Some servers quote the key that they refuse.
@@ -180,16 +223,27 @@ impl Http {
     }
 }
 
-async fn all(mut response: Response, limit: usize) -> Result<Vec<u8>, String> {
-    let broken = |error: reqwest::Error| format!("the answer broke off ({})", told(&error.without_url()));
-    let mut body = Vec::new();
+async fn all(mut response: Response, limit: u64, out: &mut impl Write) -> Result<(), Trouble> {
+    let broken = |error| Trouble::ForNow(format!("the answer broke off ({})", told(error)), None);
+    let mut bytes = 0;
     while let Some(chunk) = response.chunk().await.map_err(broken)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > limit {
-            return Err(format!("the answer is longer than {limit} bytes"));
+        bytes += chunk.len() as u64;
+        if bytes > limit {
+            return Err(Trouble::ForNow(format!("the answer is longer than {limit} bytes"), None));
         }
+        out.write_all(&chunk).map_err(|error| Trouble::ForGood(unwritten(&error)))?;
     }
-    Ok(body)
+    Ok(())
+}
+
+fn unwritten(error: &io::Error) -> Failure {
+    Failure::Endpoint(format!("what the endpoint answers cannot be written to the disk: {error}"))
+}
+
+/// A body as the API says it should be.
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    let unread = |error| Failure::Endpoint(format!("the endpoint's answer is not what the API says ({error})"));
+    serde_json::from_slice(body).map_err(unread)
 }
 
 fn backoff(attempt: u32) -> Duration {
@@ -228,17 +282,6 @@ fn error_of(body: &[u8]) -> (String, Option<String>) {
 
 fn quoted(text: &str) -> String {
     text.chars().take(QUOTED).map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// An error with its causes, which reqwest leaves out.
-fn told(error: &reqwest::Error) -> String {
-    let mut told = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        told = format!("{told}: {error}");
-        cause = error.source();
-    }
-    told
 }
 
 #[cfg(test)]

@@ -10,16 +10,13 @@ use super::registry;
 use super::retrieve::{self, Retrieved};
 use crate::evaluation::{self, ExactMatch};
 use crate::ids::ClusterId;
-use crate::inference::openai::{read_answers, write_questions};
+use crate::inference::openai::{Imported, read_answers, write_questions};
 use crate::inference::{
     Answers, Bulk, Model, Planned, Prompts, Purpose, Run, Trace, Unconstrained, Vocabulary, model_of,
 };
 use crate::interactions::Popular;
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Exchange, Progress};
-
-/// The store's file of kept answers.
-const ANSWERS_FILE: &str = "answers.redb";
 
 /// A model that is about to be asked.
 pub(in crate::refresh) struct Asking {
@@ -60,6 +57,19 @@ impl Answered {
         let planned = &self.plan[place];
         let shown = planned.context.successors.iter().map(|successor| successor.cluster).collect();
         Ok(Some((shown, self.bulk.trace(planned)?)))
+    }
+
+    /// Remembers which answers were of use and, where a version was `published`, removes those that have been of none for
+    /// long. The version stands, whatever comes of this.
+    pub(in crate::refresh) fn tidy(mut self, published: bool, progress: &mut (dyn FnMut(Progress) + Send)) {
+        let swept = self.bulk.rests_on(&self.run).and_then(|()| published.then(|| self.bulk.sweep()).transpose());
+        match swept {
+            Ok(Some(swept)) if swept.removed > 0 => {
+                progress(Progress { step: "sweep", done: 1, total: 1, message: format!("removed {swept}") });
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "old answers could not be swept"),
+        }
     }
 }
 
@@ -115,7 +125,7 @@ impl Asking {
         let retrieved = retrieve::plan(cycle, input, progress).await?;
         let active: Vec<_> = retrieved.popular.clusters.iter().map(|&(cluster, _)| cluster).collect();
         self.prompts.set_popular(&active);
-        let answers = Answers::open(&cycle.store.path().join(ANSWERS_FILE))?;
+        let answers = Answers::open(&cycle.store.path().join(Answers::FILE))?;
         let config = cycle.settings.inference.clone();
         let sampled = retrieved.plan.len().min(cycle.settings.evaluation.exact_match.first as usize);
         Ok((Bulk::new(self.model, self.prompts, answers, config), retrieved, sampled))
@@ -180,9 +190,9 @@ fn import(
     path: &Path,
     progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<(), RefreshError> {
-    let imported = read_answers(path, &cycle.settings.inference.openai)?;
-    bulk.answers().keep(&imported.answers)?;
-    let (done, failed) = (imported.answers.len() as u64, imported.failed);
+    let answers = bulk.answers();
+    let Imported { answered: done, failed } =
+        read_answers(path, &cycle.settings.inference.openai, |fresh| answers.keep(fresh))?;
     let message = format!("{done} answers were read from {}, {failed} questions had none", path.display());
     progress(Progress { step: "ask", done, total: done + failed, message });
     Ok(())

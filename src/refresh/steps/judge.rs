@@ -1,6 +1,5 @@
 //! Judge: what was built is measured, and the gates say whether it may go live (section 2.2).
 
-use chrono::Utc;
 use futures::TryStreamExt;
 
 use super::ask::Answered;
@@ -12,7 +11,7 @@ use crate::interactions::{Log, Users, Window};
 use crate::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Progress};
-use crate::store::{Changed, Draft, Finding, Judgement, Manifest, Mapping, State};
+use crate::store::{Changed, Draft, Manifest, Mapping, State};
 use crate::table::Table;
 
 /// Measures the draft, with the answers where a language model was asked, judges it, and puts the judgement beside its
@@ -43,7 +42,7 @@ pub(in crate::refresh) async fn judge(
         report = report.with_answers(&answered.figures(input.taxonomy.clusters().len() as u64));
     }
     let verdict = evaluation::judge(&report, config);
-    draft.judge(&judgement(cycle, &report, &verdict))?;
+    draft.judge(&verdict.judgement(&report, &cycle.request.note.who, State::Passed, State::Held))?;
     let said = verdict.reasons();
     tell(2, if said.is_empty() { "no gate objects".into() } else { said });
     let changed = report.churn.zip(live).map(|(Churn { keys, changed, gone }, live)| Changed {
@@ -141,19 +140,4 @@ async fn untouched(cycle: &Cycle<'_>, kept: &Input, answered: &Answered) -> Resu
     let same = answered.plan.iter().zip(&contexts).filter(|(planned, context)| planned.context.shows_as(context));
     let answers = same.filter_map(|(planned, _)| answered.run.answers.get_key_value(&planned.key));
     Ok(answers.map(|(key, answer)| (key.clone(), answer.clone())).collect())
-}
-
-fn judgement(cycle: &Cycle<'_>, report: &Report, verdict: &Verdict) -> Judgement {
-    let state = if verdict.holds() { State::Held } else { State::Passed };
-    let said = verdict.reasons();
-    let why = if said.is_empty() { "no gate objects".into() } else { said };
-    let finding = |finding: &evaluation::Finding| Finding {
-        gate: finding.gate.clone(),
-        outcome: finding.outcome.to_string(),
-        says: finding.says.clone(),
-    };
-    let findings = verdict.findings.iter().map(finding).collect();
-    let report = serde_json::to_value(report).unwrap_or_default();
-    let (who, at) = (cycle.request.note.who.clone(), Utc::now());
-    Judgement { seq: 1, state, who, at, why, findings, report }
 }

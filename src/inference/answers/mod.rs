@@ -3,11 +3,18 @@
 //! They lie in a [redb](https://docs.rs/redb) file: pure Rust, one file, transactions that a kill at any moment leaves
 //! whole, and reads by key without loading the rest. An answer's key is a hash of all that decided it, so nothing here is
 //! ever out of date; deleting the file costs no more than asking again. One process at a time has it open.
+//!
+//! Beside each answer stands the day on which a run last rested on it; what has been of no use for long is swept away.
+
+mod sweep;
 
 use std::path::{Path, PathBuf};
 
+use chrono::{NaiveDate, Utc};
 use redb::{Database, ReadOnlyTable, ReadableDatabase, TableDefinition, TableError};
 use xxhash_rust::xxh3::Xxh3;
+
+pub use sweep::Swept;
 
 use super::error::InferenceError;
 use super::model::{Candidate, Decoding, Message, Role};
@@ -15,10 +22,17 @@ use crate::taxonomy::TaxonomyHash;
 
 /// Candidates as JSON: `[["text", 0.25], ["text", null]]`.
 const ANSWERS: TableDefinition<u128, &[u8]> = TableDefinition::new("answers");
+/// The day, from 1970 on, on which a run last rested on each answer.
+const USES: TableDefinition<u128, i32> = TableDefinition::new("uses");
+/// The day of the last run, by [`LAST`].
+const DAYS: TableDefinition<&str, i32> = TableDefinition::new("days");
+const LAST: &str = "last";
 /// Bytes of the file held in memory.
 const CACHE: usize = 64 << 20;
 /// Questions a second, by model id, as last measured.
 const PACES: TableDefinition<&str, f64> = TableDefinition::new("paces");
+/// Keys written in one transaction, which bounds memory.
+const AT_ONCE: usize = 100_000;
 
 /// Names a question by all that decides its answer: the model, the prompt, the decoding, and, where only descriptions
 /// can come out, the cluster set.
@@ -58,6 +72,7 @@ pub fn question_key(model: &str, messages: &[Message], decoding: Decoding, clust
 pub struct Answers {
     path: PathBuf,
     database: Database,
+    today: i32,
 }
 
 /// The answers as they were at one moment.
@@ -67,15 +82,20 @@ pub struct Snapshot<'a> {
 }
 
 impl Answers {
-    /// Opens the file, or makes it.
+    /// The file's name, below the store.
+    pub const FILE: &str = "answers.redb";
+
+    /// Opens the file, or makes it, for a run of today.
     pub fn open(path: &Path) -> Result<Self, InferenceError> {
-        let path = path.to_owned();
+        Self::open_on(path, Utc::now().date_naive())
+    }
+
+    /// The same on another day: what is kept or used counts as of then.
+    pub fn open_on(path: &Path, day: NaiveDate) -> Result<Self, InferenceError> {
+        let (path, today) = (path.to_owned(), day.to_epoch_days());
         match Database::builder().set_cache_size(CACHE).create(&path) {
-            Ok(database) => Ok(Self { path, database }),
-            Err(redb::DatabaseError::DatabaseAlreadyOpen) => {
-                let problem = "is open in another process: wait until that has ended".into();
-                Err(InferenceError::Answers { path, problem })
-            }
+            Ok(database) => Ok(Self { path, database, today }),
+            Err(redb::DatabaseError::DatabaseAlreadyOpen) => Err(InferenceError::AnswersBusy { path }),
             Err(error) => {
                 let problem = format!("cannot be opened ({error}): without the file everything is asked again");
                 Err(InferenceError::Answers { path, problem })
@@ -99,10 +119,12 @@ impl Answers {
         let write = || -> Result<(), redb::Error> {
             let writing = self.database.begin_write()?;
             {
-                let mut table = writing.open_table(ANSWERS)?;
+                let (mut table, mut uses) = (writing.open_table(ANSWERS)?, writing.open_table(USES)?);
                 for (key, candidates) in answers {
                     table.insert(*key, encode(candidates).as_slice())?;
+                    uses.insert(*key, self.today)?;
                 }
+                writing.open_table(DAYS)?.insert(LAST, self.today)?;
             }
             Ok(writing.commit()?)
         };
