@@ -15,6 +15,7 @@ use super::jobs::Note;
 #[cfg(feature = "embedded")]
 use crate::{files, inference::embedded::tune};
 
+#[cfg(feature = "embedded")]
 pub(super) const CHECKPOINT_FILE: &str = "checkpoint.gguf";
 const PULSE_FILE: &str = "progress.json";
 

@@ -106,7 +106,9 @@ pub async fn cancel(dir: &Path, endpoint: &openai::Config) -> Result<Job, Finetu
 /// The job that is noted in `dir` as the endpoint tells of it now.
 pub async fn look(dir: &Path, endpoint: &openai::Config) -> Result<Job, FinetuneError> {
     let (note, id) = noted(dir)?;
-    asking(&note, endpoint)?.job(&id).await.map_err(|error| gone(&id, error))
+    // Whoever looks does not wait: there is what is noted.
+    let once = openai::Config { retries: 0, ..endpoint.clone() };
+    asking(&note, &once)?.job(&id).await.map_err(|error| gone(&id, error))
 }
 
 fn noted(dir: &Path) -> Result<(Note, String), FinetuneError> {
