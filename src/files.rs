@@ -1,6 +1,8 @@
 //! Files that nobody else comes to.
 
 use std::fs::File;
+#[cfg(any(feature = "refresher", feature = "embedded"))]
+use std::io::Write;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -29,6 +31,26 @@ pub(crate) fn unnamed(dir: &Path) -> io::Result<File> {
     }
 }
 
+/// Puts a file in place: what was there before stays until all of the new one is on the disk.
+#[cfg(any(feature = "refresher", feature = "embedded"))]
+pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let private = unique_path(dir, ".writing");
+    let write = || {
+        let mut file = File::create(&private)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        std::fs::rename(&private, path)?;
+        File::open(dir)?.sync_all()
+    };
+    let written = write();
+    if written.is_err() {
+        // What stays is hidden.
+        let _ = std::fs::remove_file(&private);
+    }
+    written
+}
+
 /// For file systems without `O_TMPFILE`: its name is gone before the first byte is written.
 fn unlinked(dir: &Path) -> io::Result<File> {
     let path = unique_path(dir, "unnamed");
@@ -41,7 +63,7 @@ fn unlinked(dir: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Seek, Write};
+    use std::io::{Read, Seek, Write as _};
 
     use super::*;
 

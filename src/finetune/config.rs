@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::error::FinetuneError;
+use super::jobs;
 use crate::inference::prompt::Template;
 
 /// Which samples a model is tuned with.
@@ -29,6 +30,10 @@ pub struct Config {
     pub seed: u64,
     /// What a prompt shows: `base` is the paper's; `rag` shows recent successors too, as `[retrieval]` says.
     pub prompt: Template,
+    /// Who tunes.
+    pub backend: Backend,
+    /// What an endpoint's job is to do.
+    pub openai: jobs::Config,
     /// How an adapter is trained in this process.
     #[cfg(feature = "embedded")]
     pub embedded: crate::inference::embedded::tune::Config,
@@ -36,6 +41,17 @@ pub struct Config {
     #[cfg(not(feature = "embedded"))]
     #[serde(skip_serializing)]
     pub embedded: Option<serde::de::IgnoredAny>,
+}
+
+/// Who tunes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// This process: a LoRA adapter of the embedded model.
+    Embedded,
+    /// A fine-tuning job of the endpoint of `[inference.openai]`.
+    #[serde(rename = "openai")]
+    OpenAi,
 }
 
 /// How often each answer (`c_next`) is drawn to learn from; validation and test are always natural.
@@ -72,13 +88,15 @@ impl Default for Config {
             labels: Labels::Natural,
             seed: 1,
             prompt: Template::Base,
+            backend: Backend::Embedded,
+            openai: jobs::Config::default(),
             embedded: Default::default(),
         }
     }
 }
 
 impl Config {
-    /// Refuses what no samples can be drawn by.
+    /// Refuses what no samples can be drawn by, and what no endpoint takes.
     pub fn check(&self) -> Result<(), FinetuneError> {
         let refused = |field, value, remedy| Err(FinetuneError::Config { field, value, remedy });
         if self.samples < self.min_samples.max(1) {
@@ -90,6 +108,6 @@ impl Config {
         if !(0.01..=0.25).contains(&self.validation) {
             return refused("validation", self.validation.to_string(), "a share of users from 0.01 to 0.25");
         }
-        Ok(())
+        self.openai.check()
     }
 }

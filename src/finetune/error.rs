@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::inference::openai::JobError;
 use crate::inference::{InferenceError, ModelError};
 use crate::interactions::{Error, Part, Window};
 
@@ -75,6 +76,20 @@ pub enum FinetuneError {
         /// What is wrong with it, and what to do.
         problem: String,
     },
+    /// Two runs in one directory.
+    #[error("another process is at work in {}: wait for it, or name another --dir", .0.display())]
+    Busy(PathBuf),
+    /// An endpoint that does not tune: what happened, and what to do.
+    #[error("{0}")]
+    Endpoint(String),
+    /// A job that comes to nothing.
+    #[error("the fine-tuning job {job} {problem}")]
+    Job {
+        /// Its name at the endpoint.
+        job: String,
+        /// What became of it, and what to do.
+        problem: String,
+    },
     /// The model failed while it was judged.
     #[error("asking the tuned model: {0}")]
     Model(#[from] ModelError),
@@ -88,6 +103,12 @@ pub enum FinetuneError {
     /// The prompt, or the clusters.
     #[error(transparent)]
     Prompt(#[from] InferenceError),
+}
+
+impl From<JobError> for FinetuneError {
+    fn from(error: JobError) -> Self {
+        Self::Endpoint(error.to_string())
+    }
 }
 
 pub(super) fn part_name(part: Part) -> &'static str {

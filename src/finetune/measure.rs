@@ -11,7 +11,7 @@ use super::manifest::Manifest;
 use crate::evaluation::{Answers, ExactMatch, RecallTally, Report};
 use crate::ids::ClusterId;
 use crate::inference::prompt::{self, Template};
-use crate::inference::{Decoding, Model, Prompts, Question, Vocabulary, parse};
+use crate::inference::{Answer, Candidate, Decoding, Model, ModelError, Prompts, Question, Usage, Vocabulary, parse};
 use crate::interactions::{KeyCounts, Log, UserSequences, Users, Window};
 use crate::retrieval::{self, Context, Similarity};
 use crate::taxonomy::Taxonomy;
@@ -63,7 +63,19 @@ pub async fn measure(
     let mut answers = Answers::new(taxonomy.clusters().len() as u64, popular);
     let mut predicted: HashMap<&[ClusterId], ClusterId> = HashMap::new();
     let mut told = model.ask(stream::iter(questions).boxed());
-    while let Some(answer) = told.try_next().await? {
+    while let Some(answer) = told.next().await {
+        let answer = match answer {
+            // One bad key never stops the run; to the gates it is an answer that names no cluster.
+            Err(ModelError { question: Some(id), problem }) => {
+                tracing::warn!(problem, "one question was not answered");
+                Answer {
+                    id,
+                    candidates: vec![Candidate { text: String::new(), probability: None }],
+                    usage: Usage::default(),
+                }
+            }
+            answer => answer?,
+        };
         let Some(key) = keys.get(answer.id as usize) else { continue };
         let said = parse(prompts.vocabulary(), key, &answer.candidates);
         answers.free(ExactMatch { asked: said.said, matched: said.exact });

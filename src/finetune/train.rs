@@ -2,37 +2,25 @@
 
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::FinetuneError;
 use super::samples::{Chat, Samples};
+use super::standing::{CHECKPOINT_FILE, Pulse, hold};
+use super::training::Training;
 use crate::inference::embedded;
 use crate::inference::embedded::tune::{self, Job, Point, Progress, Sample};
-use crate::inference::prompt::Template;
-use crate::taxonomy::TaxonomyHash;
 
-/// What an adapter says of itself: `training.json` beside it.
+/// How often a run tells others where it stands.
+const PULSE: Duration = Duration::from_secs(2);
+
+/// How an adapter was trained.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Training {
-    /// When it was trained.
-    pub created: DateTime<Utc>,
-    /// Names the base model: `gguf:` and its SHA-256.
-    pub base: String,
-    /// The xxh3 of the samples' manifest.
-    pub samples: String,
-    /// Samples that were learnt from.
-    pub learnt: usize,
-    /// Clusters in a key.
-    pub k: usize,
-    /// Names the cluster set.
-    pub taxonomy_hash: TaxonomyHash,
-    /// What the prompts show.
-    pub prompt: Template,
-    /// Names their text.
-    pub prompt_hash: String,
+pub struct Adapted {
     /// The settings.
     pub config: tune::Config,
     /// Steps made.
@@ -50,13 +38,9 @@ pub fn train(
     model: &embedded::Config,
     config: &tune::Config,
     dir: &Path,
-    told: impl FnMut(&Progress) -> ControlFlow<()> + Send,
-) -> Result<Training, FinetuneError> {
-    let failed = |doing| {
-        let path = dir.to_owned();
-        move |source| FinetuneError::Io { doing, path, source }
-    };
-    std::fs::create_dir_all(dir).map_err(failed("making the folder"))?;
+    mut told: impl FnMut(&Progress) -> ControlFlow<()> + Send,
+) -> Result<Training<Adapted>, FinetuneError> {
+    let _held = hold(dir)?;
     let taught = |chats: &[Chat]| {
         let sample = |chat: &Chat| Sample { messages: chat.prompt.clone(), answer: chat.answer.clone() };
         chats.iter().map(sample).collect()
@@ -66,26 +50,44 @@ pub fn train(
         config: config.clone(),
         train: taught(&samples.train),
         validation: taught(&samples.validation),
-        checkpoint: dir.join("checkpoint.gguf"),
+        checkpoint: dir.join(CHECKPOINT_FILE),
     };
-    let tuned = tune::tune(&job, told)?;
+    let mut pulses = Pulses::default();
+    let tuned = tune::tune(&job, |progress| {
+        pulses.tell(progress, dir);
+        told(progress)
+    })?;
     tuned.write(&dir.join("adapter.gguf"))?;
-    let manifest = &samples.manifest;
-    let training = Training {
-        created: Utc::now(),
-        base: format!("gguf:{}", tuned.base),
-        samples: samples.xxh3.clone(),
-        learnt: samples.train.len(),
-        k: manifest.k,
-        taxonomy_hash: manifest.taxonomy_hash,
-        prompt: manifest.config.prompt,
-        prompt_hash: manifest.prompt_hash.clone(),
-        config: config.clone(),
-        steps: tuned.steps,
-        curve: tuned.curve,
-        adapter: format!("{:032x}", xxh3_128(&tuned.adapter)),
-    };
-    let text = serde_json::to_vec_pretty(&training).map_err(|error| failed("encoding")(error.into()))?;
-    std::fs::write(dir.join("training.json"), text).map_err(failed("writing training.json in"))?;
+    let adapter = format!("{:032x}", xxh3_128(&tuned.adapter));
+    let how = Adapted { config: config.clone(), steps: tuned.steps, curve: tuned.curve, adapter };
+    let training = Training::of(samples, format!("gguf:{}", tuned.base), how);
+    training.write(dir)?;
     Ok(training)
+}
+
+/// Tells others where this run stands.
+#[derive(Default)]
+struct Pulses {
+    /// The first step of this process.
+    first: Option<usize>,
+    last: Option<Instant>,
+}
+
+impl Pulses {
+    fn tell(&mut self, progress: &Progress, dir: &Path) {
+        let Progress { step, steps, loss, validation, tokens, elapsed, .. } = *progress;
+        let first = *self.first.get_or_insert(step);
+        // It may end with a look at the validation samples.
+        if validation.is_none() && self.last.is_some_and(|last| last.elapsed() < PULSE) {
+            return;
+        }
+        self.last = Some(Instant::now());
+        let seconds = elapsed.as_secs_f64();
+        let left_seconds = (seconds / (step + 1 - first) as f64 * (steps - step) as f64) as u64;
+        let tokens_per_second = tokens as f64 / seconds.max(1e-3);
+        let pulse = Pulse { at: Utc::now(), step, steps, loss, tokens_per_second, left_seconds };
+        if let Err(error) = pulse.write(dir) {
+            tracing::warn!(%error, "where training stands cannot be told to others");
+        }
+    }
 }

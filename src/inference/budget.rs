@@ -29,7 +29,7 @@ impl Estimate {
 }
 
 /// A guess at the tokens of a text: four letters of Latin script each, one letter of any other.
-pub(super) fn tokens(text: &str) -> u64 {
+pub fn tokens(text: &str) -> u64 {
     let latin = text.chars().filter(char::is_ascii).count() as u64;
     latin.div_ceil(4) + (text.chars().count() as u64 - latin)
 }

@@ -44,7 +44,7 @@ pub use model::{Answer, Candidate, Decoding, Message, Model, ModelError, Questio
 pub use {
     answers::{Answers, Swept, question_key},
     backend::model_of,
-    budget::{Estimate, Forecast, Spent},
+    budget::{Estimate, Forecast, Spent, tokens},
     bulk::{Bulk, Purpose},
     config::{Backend, BudgetConfig, Choice, Config, DecodingConfig, Keys},
     error::InferenceError,

@@ -10,6 +10,7 @@ mod experiments;
 mod harness;
 mod inference;
 mod input;
+mod jobs;
 mod judged;
 #[cfg(feature = "embedded")]
 mod model;

@@ -1,8 +1,12 @@
 //! `segue finetune`: from the log to samples, and from samples to a tuned model.
 
-mod curate;
 #[cfg(feature = "embedded")]
+mod adapter;
+mod curate;
+mod order;
 mod run;
+mod shown;
+mod status;
 
 use std::process::ExitCode;
 
@@ -21,22 +25,20 @@ pub(super) struct Args {
 enum Command {
     /// Draw samples from the log: chat JSON lines for training, validation and test
     Curate(curate::Args),
-    /// Tune the embedded model with samples, judge it, and add it to the registry (exit 0 approved, 3 held by a gate)
-    #[cfg(feature = "embedded")]
+    /// Tune a model with samples, here or by an endpoint's job ([finetune] backend), judge it, and add it to the registry
+    /// (exit 0 approved, 3 held by a gate, 130 interrupted: a job goes on)
     Run(run::Args),
-    /// Tune the embedded model with samples (in a build with `--features embedded`)
-    #[cfg(not(feature = "embedded"))]
-    Run,
+    /// Show where a run stands: steps, loss, remaining time, or the endpoint's job with its last events
+    Status(status::Args),
+    /// End an endpoint's job
+    Cancel(status::Args),
 }
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Curate(args) => curate::run(common, args),
-        #[cfg(feature = "embedded")]
         Command::Run(args) => run::run(common, args),
-        #[cfg(not(feature = "embedded"))]
-        Command::Run => anyhow::bail!(
-            "this build trains no model: build it with `--features embedded`, or hand the samples to another trainer"
-        ),
+        Command::Status(args) => status::run(common, args),
+        Command::Cancel(args) => status::cancel(common, args),
     }
 }

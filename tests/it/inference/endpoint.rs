@@ -1,5 +1,7 @@
-//! A server that follows the published API of chat completions, files and batches to the letter, refuses what the API
-//! does not have, and answers as it is told to.
+//! A server that follows the published API of chat completions, files, batches and fine-tuning jobs to the letter, refuses
+//! what the API does not have, and answers as it is told to.
+
+mod jobs;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +15,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::{Value, json};
+
+pub(crate) use jobs::Fate;
 
 /// What happens to one request, instead of an answer.
 #[derive(Clone)]
@@ -35,6 +39,7 @@ struct Seen {
     keys: Vec<String>,
     files: BTreeMap<String, String>,
     batches: BTreeMap<String, Batch>,
+    jobs: jobs::Made,
 }
 
 #[derive(Clone)]
@@ -54,6 +59,7 @@ struct Inner {
     /// Lines of a batch whose user message holds this end in an error.
     bad: &'static str,
     pause: Duration,
+    fate: Fate,
     under_way: AtomicUsize,
     most: AtomicUsize,
 }
@@ -72,13 +78,14 @@ pub(crate) struct Behaviour {
     pub(crate) looks: usize,
     pub(crate) bad: &'static str,
     pub(crate) pause: Duration,
+    pub(crate) fate: Fate,
 }
 
 impl Default for Behaviour {
     /// Repeats the user's message.
     fn default() -> Self {
         let answering = Box::new(|body: &Value| user(body).to_owned());
-        Self { answering, troubles: Vec::new(), looks: 2, bad: "\u{0}", pause: Duration::ZERO }
+        Self { answering, troubles: Vec::new(), looks: 2, bad: "\u{0}", pause: Duration::ZERO, fate: Fate::default() }
     }
 }
 
@@ -89,16 +96,20 @@ pub(crate) fn user(body: &Value) -> &str {
 
 impl Endpoint {
     pub(crate) fn start(behaviour: Behaviour) -> Self {
-        let Behaviour { answering, troubles, looks, bad, pause } = behaviour;
+        let Behaviour { answering, troubles, looks, bad, pause, fate } = behaviour;
         let seen = Mutex::new(Seen { troubles: troubles.into(), ..Seen::default() });
         let (under_way, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let inner = Arc::new(Inner { answering, seen, looks, bad, pause, under_way, most });
+        let inner = Arc::new(Inner { answering, seen, looks, bad, pause, fate, under_way, most });
         let router = Router::new()
             .route("/v1/chat/completions", post(chat))
             .route("/v1/files", post(upload))
             .route("/v1/files/{id}/content", get(content))
             .route("/v1/batches", post(create))
             .route("/v1/batches/{id}", get(retrieve))
+            .route("/v1/fine_tuning/jobs", post(jobs::create).get(jobs::list))
+            .route("/v1/fine_tuning/jobs/{id}", get(jobs::retrieve))
+            .route("/v1/fine_tuning/jobs/{id}/events", get(jobs::events))
+            .route("/v1/fine_tuning/jobs/{id}/cancel", post(jobs::cancel))
             .with_state(Arc::clone(&inner));
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -130,6 +141,21 @@ impl Endpoint {
     /// Batches made so far.
     pub(crate) fn batches(&self) -> usize {
         self.inner.seen.lock().unwrap().batches.len()
+    }
+
+    /// Fine-tuning jobs made so far.
+    pub(crate) fn jobs(&self) -> usize {
+        self.inner.seen.lock().unwrap().jobs.len()
+    }
+
+    /// No fine-tuning job is known any more.
+    pub(crate) fn forget_jobs(&self) {
+        self.inner.seen.lock().unwrap().jobs.clear();
+    }
+
+    /// The next requests fare so.
+    pub(crate) fn trouble(&self, troubles: impl IntoIterator<Item = Trouble>) {
+        self.inner.seen.lock().unwrap().troubles.extend(troubles);
     }
 
     /// Every batch so far fails as a whole.
@@ -255,15 +281,15 @@ async fn upload(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes
             file = Some(value);
         }
     }
-    let (Some("batch"), Some(content)) = (purpose, file) else {
-        return error(400, "missing_required_parameter", "a file needs purpose=batch and a file");
+    let (Some(purpose @ ("batch" | "fine-tune")), Some(content)) = (purpose, file) else {
+        return error(400, "missing_required_parameter", "a file needs a purpose and a file");
     };
     let mut seen = inner.seen.lock().unwrap();
     let id = format!("file-{}", seen.files.len());
     seen.files.insert(id.clone(), content.to_owned());
     Json(json!({
         "id": id, "object": "file", "bytes": content.len(), "created_at": 1_767_225_600,
-        "filename": "segue.jsonl", "purpose": "batch",
+        "filename": "segue.jsonl", "purpose": purpose,
     }))
     .into_response()
 }

@@ -61,7 +61,7 @@ fn a_model_is_tuned_and_held_and_asked_once_someone_approves_it() {
     assert!(base.starts_with("gguf:") && training["base"] == base, "{shown}");
     assert!(training["curve"].as_array().unwrap().len() > 1 && training["samples"].as_str().unwrap().len() == 32);
     let again = world.run(&["finetune", "run"]);
-    assert!(again.stderr.contains("this adapter is m1 already"), "{again:?}");
+    assert!(again.stderr.contains("this model is m1 already"), "{again:?}");
 
     world.run(&["models", "rollback"]).refused(&["no approved model before"]);
     world.text(&["models", "approve", "m1", "--why", "to see what it says"]);
@@ -90,15 +90,22 @@ fn a_kill_loses_no_more_than_the_steps_since_the_last_checkpoint() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(checkpoint.exists() && !world.file("tuned/adapter.gguf").exists(), "it was killed midway");
+    let status = world.json(&["finetune", "status"]);
+    assert_eq!((&status["running"], &status["training"]), (&false.into(), &Value::Null), "{status}");
+    assert!(status["checkpoint"]["step"].as_u64().unwrap() >= 2, "{status}");
+    assert!(status["progress"]["steps"].as_u64().unwrap() > status["progress"]["step"].as_u64().unwrap(), "{status}");
     world.run(&["finetune", "run"]);
     let adapter = |dir: &str| std::fs::read(world.file(dir).join("adapter.gguf")).unwrap();
     assert!(adapter("tuned") == adapter("whole"));
+    let status = world.text(&["finetune", "status"]);
+    assert!(status.contains("on validation samples") && status.contains("it has ended"), "{status}");
 }
 
 #[test]
 fn samples_that_were_changed_or_teach_nothing_are_refused() {
     let world = world();
     world.run(&["finetune", "run"]).refused(&["samples/manifest.json", "segue finetune curate"]);
+    world.run(&["finetune", "status"]).refused(&["tuned", "nothing was tuned there"]);
     world.text(&["finetune", "curate"]);
     let many = ["--set", "finetune.samples=5000", "--set", "finetune.min_samples=5000"];
     world.run(&[&["finetune", "run"], &many[..]].concat()).refused(&["24 samples to learn from", "5000 are needed"]);

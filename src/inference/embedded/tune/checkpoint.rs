@@ -64,30 +64,18 @@ impl Training {
     /// Goes on from a checkpoint, where there is one.
     pub(super) fn resume(&mut self, path: &Path) -> std::result::Result<(), TuneError> {
         let wrong = |problem: String| TuneError::checkpoint(path, problem);
-        let bytes = match std::fs::read(path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            read => read.map_err(|error| wrong(error.to_string()))?,
-        };
-        let damaged = || wrong("it is damaged: remove it, and training begins anew".into());
-        let (bytes, hash) = bytes.split_last_chunk::<HASH>().ok_or_else(damaged)?;
-        if xxh3_128(bytes) != u128::from_le_bytes(*hash) {
-            return Err(damaged());
-        }
-        let mut bytes = Cursor::new(bytes);
-        let content = Content::read(&mut bytes).map_err(|_| damaged())?;
-        let place = content.metadata.get(KEY).and_then(|value| value.to_string().ok()).ok_or_else(damaged)?;
-        let place: Place = serde_json::from_str(place).map_err(|_| damaged())?;
+        let Some((place, content, bytes)) = open(path)? else { return Ok(()) };
         if place.run != self.place.run {
             return Err(wrong(
                 "it is of another base model, other samples or settings: remove it, or name another directory".into(),
             ));
         }
-        self.read(&content, &mut bytes).map_err(|_| damaged())?;
+        self.read(&content, &mut Cursor::new(&bytes)).map_err(|_| damaged(path))?;
         self.place = place;
         Ok(())
     }
 
-    fn read(&mut self, content: &Content, bytes: &mut Cursor<&[u8]>) -> Result<()> {
+    fn read(&mut self, content: &Content, bytes: &mut Cursor<&Vec<u8>>) -> Result<()> {
         for (n, name) in self.lora.names.iter().enumerate() {
             let mut tensor = |part: &str| {
                 let tensor = content.tensor(bytes, &format!("{part}.{name}"), &Device::Cpu)?;
@@ -102,6 +90,41 @@ impl Training {
         }
         Ok(())
     }
+}
+
+/// What a checkpoint tells of a run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Standing {
+    /// Steps made.
+    pub step: usize,
+    /// How the loss fell.
+    pub curve: Vec<Point>,
+}
+
+/// Where the training stands that keeps its checkpoint at `path`; `None` before the first.
+pub fn standing(path: &Path) -> std::result::Result<Option<Standing>, TuneError> {
+    Ok(open(path)?.map(|(Place { step, curve, .. }, ..)| Standing { step, curve }))
+}
+
+fn damaged(path: &Path) -> TuneError {
+    TuneError::checkpoint(path, "it is damaged: remove it, and training begins anew")
+}
+
+/// A checkpoint's place, and its bytes, which are those that were written.
+fn open(path: &Path) -> std::result::Result<Option<(Place, Content, Vec<u8>)>, TuneError> {
+    let mut bytes = match std::fs::read(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        read => read.map_err(|error| TuneError::checkpoint(path, error))?,
+    };
+    let (whole, hash) = bytes.split_last_chunk::<HASH>().ok_or_else(|| damaged(path))?;
+    if xxh3_128(whole) != u128::from_le_bytes(*hash) {
+        return Err(damaged(path));
+    }
+    bytes.truncate(bytes.len() - HASH);
+    let content = Content::read(&mut Cursor::new(&bytes)).map_err(|_| damaged(path))?;
+    let place = content.metadata.get(KEY).and_then(|value| value.to_string().ok()).ok_or_else(|| damaged(path))?;
+    let place = serde_json::from_str(place).map_err(|_| damaged(path))?;
+    Ok(Some((place, content, bytes)))
 }
 
 const PARTS: [&str; 4] = ["now", "best", "mean", "square"];

@@ -1,7 +1,6 @@
 //! Tensors with what is said of them as GGUF files, written whole or not at all.
 
-use std::fs::File;
-use std::io::{self, Cursor, Write};
+use std::io::Cursor;
 use std::path::Path;
 
 use candle_core::Tensor;
@@ -9,7 +8,7 @@ use candle_core::quantized::gguf_file::{Value, write};
 use candle_core::quantized::{GgmlDType, QTensor};
 
 use super::TuneError;
-use crate::files::unique_path;
+use crate::files;
 
 /// An adapter in the form that llama.cpp loads.
 pub(super) fn adapter(names: &[String], tensors: &[Tensor], alpha: f32) -> candle_core::Result<Vec<u8>> {
@@ -38,20 +37,7 @@ pub(super) fn bytes(
     Ok(bytes.into_inner())
 }
 
-/// Puts a file in place: what was there before stays until all of the new one is on the disk.
+/// Puts a file in place, whole or not at all.
 pub(super) fn put(path: &Path, bytes: &[u8]) -> Result<(), TuneError> {
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let private = unique_path(dir, ".writing");
-    let write = || -> io::Result<()> {
-        let mut file = File::create(&private)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        std::fs::rename(&private, path)?;
-        File::open(dir)?.sync_all()
-    };
-    write().map_err(|error| {
-        // What stays is hidden.
-        let _ = std::fs::remove_file(&private);
-        TuneError::Write { path: path.to_owned(), problem: error.to_string() }
-    })
+    files::put(path, bytes).map_err(|error| TuneError::Write { path: path.to_owned(), problem: error.to_string() })
 }

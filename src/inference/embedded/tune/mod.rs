@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+pub use checkpoint::{Standing, standing};
 pub use config::{Config, Targets};
 pub use error::TuneError;
 
