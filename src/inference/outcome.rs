@@ -61,6 +61,10 @@ impl Bulk {
     }
 }
 
+/// How far the seeds of a key's attempts lie apart: had they been neighbours, a run with the next seed would find this run's
+/// retries among the kept answers and repeat them. Small, since servers take seeds of 32 bits.
+const APART: u64 = 1_000_003;
+
 /// The ways in which a key is asked, one after the other, until an answer is of use.
 fn decodings(config: &DecodingConfig, purpose: Purpose, k: usize) -> Vec<Decoding> {
     let DecodingConfig { answers, seed, max_tokens, retries, .. } = *config;
@@ -69,7 +73,8 @@ fn decodings(config: &DecodingConfig, purpose: Purpose, k: usize) -> Vec<Decodin
         return vec![Decoding::Constrained { best: answers + k }];
     }
     let samples = if config.constrained { 1 } else { answers };
-    let free = |attempt, temperature| Decoding::Free { samples, temperature, seed: seed + attempt, max_tokens };
+    let seeded = |attempt: u64| seed.wrapping_add(attempt.wrapping_mul(APART));
+    let free = |attempt, temperature| Decoding::Free { samples, temperature, seed: seeded(attempt), max_tokens };
     let retries = if purpose == Purpose::Table { retries } else { 0 };
     let again = (1..=retries).map(|attempt| free(attempt, config.retry_temperature));
     [free(0, config.temperature)].into_iter().chain(again).collect()

@@ -22,12 +22,12 @@ struct Drawn {
 }
 
 impl Drawing {
-    /// `samples` answers after a prompt's last token. What is drawn depends on `seed`, the question's `id` and the
-    /// answer's number, not on what else is asked.
-    pub(super) fn new(prompt: Node, id: u64, samples: usize, temperature: f32, seed: u64, max_tokens: usize) -> Self {
+    /// `samples` answers after a prompt's last token. What is drawn depends on `seed`, the prompt's name and the answer's
+    /// number, not on what else is asked, nor when.
+    pub(super) fn new(prompt: Node, name: u64, samples: usize, temperature: f32, seed: u64, max_tokens: usize) -> Self {
         let drawn = |sample: usize| {
             let mut chance = ChaCha8Rng::seed_from_u64(seed);
-            chance.set_stream(id);
+            chance.set_stream(name);
             chance.set_word_pos((sample as u128) << 40);
             Drawn { tokens: Vec::new(), node: prompt, chance, ended: max_tokens == 0 }
         };

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::chat::Chat;
 use super::drawing::Drawing;
@@ -130,7 +131,7 @@ impl Engine {
                 Decoder::Search(Search::new(&self.names, best, node.unwrap_or_default()))
             }
             Decoding::Free { samples, temperature, seed, max_tokens } => {
-                Decoder::Drawing(Drawing::new(node, question.id, samples, temperature, seed, max_tokens))
+                Decoder::Drawing(Drawing::new(node, named(&prompt), samples, temperature, seed, max_tokens))
             }
         };
         Ok((Task { id: question.id, usage, decoder }, node))
@@ -207,6 +208,11 @@ impl Decoder<'_> {
         let searched = search.into_iter().flat_map(Search::open).map(|(node, branch)| (node, Head::Branch(branch)));
         searched.chain(drawing.into_iter().flat_map(Drawing::open).map(|node| (node, Head::Whole)))
     }
+}
+
+/// A prompt's name among the streams of chance.
+fn named(prompt: &[u32]) -> u64 {
+    xxh3_64(&prompt.iter().flat_map(|token| token.to_le_bytes()).collect::<Vec<u8>>())
 }
 
 fn heads(names: &Names, head: &Tensor) -> candle_core::Result<Vec<Tensor>> {

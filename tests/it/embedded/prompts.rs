@@ -103,14 +103,15 @@ fn one_question_that_cannot_be_answered_stops_none_of_the_others() {
 #[test]
 fn samples_differ_between_seeds_and_answers_and_repeat_within_them() {
     let model = tiny(&NAMES);
-    let drawn = |seed| {
+    let asked = |id, text, seed| {
         let decoding = Decoding::Free { samples: 4, temperature: 1.0, seed, max_tokens: 8 };
-        let answer = ask(&model, vec![question(1, "which?", decoding)]).remove(0).unwrap();
+        let answer = ask(&model, vec![question(id, text, decoding)]).remove(0).unwrap();
         texts(&answer).into_iter().map(str::to_owned).collect::<Vec<_>>()
     };
-    let first = drawn(1);
-    assert_eq!(first, drawn(1));
-    assert_ne!(first, drawn(2));
+    let first = asked(1, "which?", 1);
+    assert_eq!(first, asked(1, "which?", 1));
+    assert_eq!(first, asked(2, "which?", 1), "what else is asked, and so its number, plays no part");
+    assert_ne!(first, asked(1, "which?", 2));
     assert!(first.iter().any(|text| *text != first[0]), "{first:?}");
 }
 
