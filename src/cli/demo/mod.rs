@@ -4,8 +4,6 @@
 
 mod agreement;
 mod asker;
-#[cfg(feature = "embedded")]
-mod tuning;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -39,8 +37,6 @@ const FIRST_DAYS: u32 = 14;
 const CLUSTERS: u32 = 30;
 /// When it refreshes, and how often it looks whether a new day has come.
 const POLICY: [&str; 2] = ["refresh.policy=\"adaptive\"", "refresh.look=250ms"];
-/// How long a day takes: with a language model there is more to see.
-const PACE: &str = if cfg!(feature = "embedded") { "20s" } else { "4s" };
 /// The longest wait for a decision or a refresh before the demo goes on without it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -51,7 +47,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 20)]
     days: u32,
     /// How long a day takes
-    #[arg(long, default_value = PACE, value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = "4s", value_parser = humantime::parse_duration)]
     pace: Duration,
     /// Share of the interest pairs whose successors change each day
     #[arg(long, default_value_t = 0.1)]
@@ -86,10 +82,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
 
 /// The demo's own settings, then those of the command line, which are stronger.
 fn settings(common: &Common) -> Vec<String> {
-    let own = POLICY.into_iter().chain(["telemetry.log=warn"]);
-    #[cfg(feature = "embedded")]
-    let own = own.chain(tuning::SETTINGS);
-    own.map(str::to_owned).chain(common.set.iter().cloned()).collect()
+    let own = POLICY.into_iter().chain(["telemetry.log=warn"]).map(str::to_owned);
+    own.chain(common.set.iter().cloned()).collect()
 }
 
 fn first_days(common: &Common, simulation: &mut Simulation, dir: &Path) -> anyhow::Result<()> {
@@ -143,9 +137,7 @@ version, which goes stale, and of the live one.
     );
     tell(common, json!({ "http": http, "grpc": grpc, "admin": admin }), &text);
     if !common.json {
-        println!(
-            "day         loss cost  weighed  live  by      first agrees  live agrees  lookups  failed      p50      p99"
-        );
+        println!("day         loss cost  weighed  live  first agrees  live agrees  lookups  failed      p50      p99");
     }
 }
 
@@ -171,7 +163,6 @@ impl Demo<'_> {
         let arriving = async {
             tokio::select! {
                 shown = self.days(simulation, dir, grpc) => shown?,
-                () = self.tuning(dir) => {}
                 () = interrupted => {}
             }
             drop(stop);
@@ -180,15 +171,6 @@ impl Demo<'_> {
         let (served, shown) = tokio::join!(serving, arriving);
         served?;
         shown
-    }
-
-    /// Never ends: what becomes of the model does not end the demo.
-    async fn tuning(&self, dir: &Path) {
-        #[cfg(feature = "embedded")]
-        tuning::tune(self.common, dir).await;
-        #[cfg(not(feature = "embedded"))]
-        let _ = dir;
-        std::future::pending().await
     }
 
     async fn days(&self, simulation: &mut Simulation, dir: &Path, grpc: SocketAddr) -> anyhow::Result<()> {
@@ -211,8 +193,7 @@ impl Demo<'_> {
             let (stale, fresh) = (pairs.agreement(&first, &truth), pairs.agreement(&snapshot.table, &truth));
             let version = snapshot.version;
             drop(live);
-            let by = store.manifest(version)?.lineage.model.map_or("counts", |_| "model");
-            self.show(&written, decided.as_ref(), (version, by), [stale, fresh], &asker.since_last());
+            self.show(&written, decided.as_ref(), version, [stale, fresh], &asker.since_last());
             tokio::time::sleep_until(next_day).await;
         }
         Ok(())
@@ -246,21 +227,21 @@ impl Demo<'_> {
         &self,
         day: &DayWritten,
         decided: Option<&Decision>,
-        (version, by): (VersionId, &str),
+        version: VersionId,
         [stale, fresh]: [f64; 2],
         asked: &asker::Asked,
     ) {
         let asker::Asked { answered, failed, p50, p99 } = asked;
         let (p50, p99) = (p50.as_secs_f64() * 1e6, p99.as_secs_f64() * 1e6);
         let data = json!({
-            "day": day.date, "rows": day.rows, "decided": decided, "live": version, "by": by, "first_agrees": stale, "live_agrees": fresh,
+            "day": day.date, "rows": day.rows, "decided": decided, "live": version, "first_agrees": stale, "live_agrees": fresh,
             "lookups": answered, "failed": failed, "p50_us": p50, "p99_us": p99,
         });
         let lost = decided.map_or("-".into(), |of| format!("{:.1}", of.gain));
         let does = decided.map_or("-", |of| if of.refresh { "refresh" } else { "wait" });
         let (stale, fresh) = (format!("{:.1} %", stale * 100.0), format!("{:.1} %", fresh * 100.0));
         let text = format!(
-            "{}  {lost:>9}  {does:<7}  {:<4}  {by:<6}  {stale:>12}  {fresh:>11}  {answered:>7}  {failed:>6}  {p50:>4.0} µs  {p99:>4.0} µs",
+            "{}  {lost:>9}  {does:<7}  {:<4}  {stale:>12}  {fresh:>11}  {answered:>7}  {failed:>6}  {p50:>4.0} µs  {p99:>4.0} µs",
             day.date,
             version.to_string()
         );
