@@ -1,5 +1,7 @@
 //! Tuning by an endpoint's job.
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::run::{Args, Learnt, Tuned};
 use super::shown::Shown;
 use crate::cli::{output, runtime};
@@ -26,9 +28,11 @@ pub(super) fn tune(config: &Config, args: &Args, samples: &Samples) -> anyhow::R
         Told::Step(step) => show(&mut shown, step),
     };
     let training = runtime()?.block_on(async {
+        // Listened for from here on, not from the first poll.
+        let mut interrupted = signal(SignalKind::interrupt())?;
         tokio::select! {
-            training = order(&by, &mut tell) => Some(training).transpose(),
-            _ = tokio::signal::ctrl_c() => Ok(None),
+            training = order(&by, &mut tell) => Ok(Some(training?)),
+            _ = interrupted.recv() => anyhow::Ok(None),
         }
     })?;
     shown.bar.finish_and_clear();

@@ -47,6 +47,8 @@ fn endpoint(fate: Fate) -> Endpoint {
 }
 
 const RUN: [&str; 2] = ["finetune", "run"];
+/// Looks so seldom that the job is under way for as long as a test needs.
+const SLOW_RUN: [&str; 4] = ["finetune", "run", "--set", "finetune.openai.poll=500ms"];
 
 #[test]
 fn a_job_is_ordered_followed_judged_and_its_model_asked_once_someone_approves_it() {
@@ -104,7 +106,7 @@ fn a_model_that_obeys_is_approved() {
 
 /// A run that has begun to follow its job.
 fn following(world: &World, endpoint: &Endpoint) -> Process {
-    let mut command = world.command(&RUN);
+    let mut command = world.command(&SLOW_RUN);
     let run = Process::start(command.stderr(Stdio::piped()).stdout(Stdio::null()));
     while !world.file("tuned/job.json").exists() || !world.read("tuned/job.json").contains("ftevent-0") {
         std::thread::sleep(Duration::from_millis(5));
@@ -122,7 +124,7 @@ fn a_kill_orders_nothing_twice_and_an_interrupted_watch_says_how_to_go_on() {
     killed.signal(Signal::KILL);
     killed.ends_within(LONGEST_RUN);
 
-    let mut left = Process::start(world.command(&RUN).stderr(Stdio::piped()).stdout(Stdio::null()));
+    let mut left = Process::start(world.command(&SLOW_RUN).stderr(Stdio::piped()).stdout(Stdio::null()));
     let mut lines = BufReader::new(left.0.stderr.take().unwrap()).lines().map(Result::unwrap);
     assert!(lines.any(|line| line.starts_with("ftjob-0 is ")), "it watches");
     left.signal(Signal::INT);
