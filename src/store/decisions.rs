@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
+use rustix::fs::FlockOperation;
 use serde::{Deserialize, Serialize};
 
 use super::error::{StoreError, failed};
@@ -40,6 +41,8 @@ impl Store {
         decision: &serde_json::Value,
     ) -> Result<Decided, StoreError> {
         let dir = self.decisions_dir(channel)?;
+        // gc sweeps what lies in drafts: not while this is held.
+        let _shared = self.lock(FlockOperation::LockShared)?;
         std::fs::create_dir_all(&dir).map_err(failed("making the folder", &dir))?;
         loop {
             let (seq, at) = (numbered::last(&dir, EXPECTED)? + 1, Utc::now());
