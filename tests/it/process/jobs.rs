@@ -104,14 +104,15 @@ fn a_model_that_obeys_is_approved() {
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "approved m1\n"), "{ran:?}");
 }
 
-/// A run that has begun to follow its job.
-fn following(world: &World, endpoint: &Endpoint) -> Process {
+/// A run that has begun to follow its job, the endpoint's last of so many.
+fn following(world: &World, endpoint: &Endpoint, jobs: usize) -> Process {
     let mut command = world.command(&SLOW_RUN);
-    let run = Process::start(command.stderr(Stdio::piped()).stdout(Stdio::null()));
-    while !world.file("tuned/job.json").exists() || !world.read("tuned/job.json").contains("ftevent-0") {
+    let run = Process::start(command.stderr(Stdio::null()).stdout(Stdio::null()));
+    let noted = || std::fs::read_to_string(world.file("tuned/job.json")).is_ok_and(|note| note.contains("ftevent-0"));
+    while endpoint.jobs() < jobs || !noted() {
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(endpoint.jobs(), 1);
+    assert_eq!(endpoint.jobs(), jobs);
     run
 }
 
@@ -119,7 +120,7 @@ fn following(world: &World, endpoint: &Endpoint) -> Process {
 fn a_kill_orders_nothing_twice_and_an_interrupted_watch_says_how_to_go_on() {
     let endpoint = endpoint(Fate { looks: 300, ..Fate::default() });
     let world = world(&endpoint);
-    let mut killed = following(&world, &endpoint);
+    let mut killed = following(&world, &endpoint, 1);
     world.run(&RUN).refused(&["another process is at work in tuned"]);
     killed.signal(Signal::KILL);
     killed.ends_within(LONGEST_RUN);
@@ -171,29 +172,17 @@ fn what_comes_to_nothing_says_why_and_changes_nothing() {
     }
     let endpoint = endpoint(Fate { looks: 100_000, ..Fate::default() });
     let world = world(&endpoint);
-    let mut run = following(&world, &endpoint);
+    let mut run = following(&world, &endpoint, 1);
     assert_eq!(world.text(&["finetune", "cancel"]), "ftjob-0 is cancelled\n");
     assert_eq!(run.ends_within(LONGEST_RUN).code(), Some(1));
     world.run(&RUN).refused(&["ftjob-0 is cancelled"]);
 
     std::fs::remove_dir_all(world.file("tuned")).unwrap();
-    let mut run = following_second(&world, &endpoint);
+    let mut run = following(&world, &endpoint, 2);
     endpoint.forget_jobs();
     assert_eq!(run.ends_within(LONGEST_RUN).code(), Some(1));
     world.run(&RUN).refused(&["the fine-tuning job ftjob-1 is not known there any more", "404"]);
     assert_eq!(endpoint.jobs(), 0, "no other one is ordered unasked");
-}
-
-fn following_second(world: &World, endpoint: &Endpoint) -> Process {
-    let mut command = world.command(&RUN);
-    let run = Process::start(command.stderr(Stdio::null()).stdout(Stdio::null()));
-    while endpoint.jobs() < 2
-        || !world.file("tuned/job.json").exists()
-        || !world.read("tuned/job.json").contains("ftevent-0")
-    {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    run
 }
 
 #[test]
