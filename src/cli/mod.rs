@@ -18,6 +18,8 @@ mod output;
 #[cfg(feature = "refresher")]
 mod place;
 #[cfg(feature = "refresher")]
+mod progress;
+#[cfg(feature = "refresher")]
 mod refresh;
 #[cfg(feature = "refresher")]
 mod refresher;

@@ -3,11 +3,11 @@
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 use serde_json::json;
 
+use super::progress::{self, Seldom};
 use super::{Common, decisions, output, who};
 use crate::config::Config;
 use crate::interactions::Window;
@@ -141,20 +141,16 @@ fn say(store: &Store, outcome: Outcome) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Between two lines of a step with many parts.
-const A_WHILE: Duration = Duration::from_secs(10);
-
 /// A bar on a terminal, one line a part otherwise; of many parts, one line a while.
 pub(super) struct Shown {
     pub(super) bar: ProgressBar,
-    last: Option<Instant>,
+    lines: Seldom,
 }
 
 impl Shown {
     pub(super) fn new() -> Self {
-        let style = ProgressStyle::with_template("{prefix:>8} {bar:24} {pos}/{len}  {msg}  {elapsed}");
-        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, last: None }
+        let bar = progress::bar("{prefix:>8} {bar:24} {pos}/{len}  {msg}  {elapsed}");
+        Self { bar, lines: Seldom::default() }
     }
 
     pub(super) fn show(&mut self, progress: &Progress) {
@@ -168,8 +164,7 @@ impl Shown {
             if matches!(*step, "ask" | "sweep") && (*done == 0 || done == total) {
                 self.bar.println(message);
             }
-        } else if *total < 10 || *done == 0 || done == total || self.last.is_none_or(|at| at.elapsed() >= A_WHILE) {
-            self.last = Some(Instant::now());
+        } else if self.lines.due(*total < 10 || *done == 0 || done == total) {
             output::note(format_args!("{step} {done}/{total}: {message}"));
         }
     }

@@ -1,25 +1,21 @@
 //! Steps as they are made: a bar on a terminal, one line a while otherwise.
 
 use std::io::IsTerminal;
-use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::ProgressBar;
 
 use crate::cli::output;
-
-/// Between two lines.
-const A_WHILE: Duration = Duration::from_secs(10);
+use crate::cli::progress::{self, Seldom};
 
 pub(super) struct Shown {
     pub(super) bar: ProgressBar,
-    last: Option<Instant>,
+    lines: Seldom,
 }
 
 impl Shown {
     pub(super) fn new() -> Self {
-        let style = ProgressStyle::with_template("   train {bar:24} {pos}/{len}  {msg}  {elapsed}");
-        let bar = ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        Self { bar, last: None }
+        let bar = progress::bar("   train {bar:24} {pos}/{len}  {msg}  {elapsed}");
+        Self { bar, lines: Seldom::default() }
     }
 
     /// A step, with what it `looked` like on the validation samples, which stays to be read.
@@ -31,8 +27,7 @@ impl Shown {
             looked.into_iter().for_each(|looked| self.bar.println(looked));
         } else if let Some(looked) = looked {
             output::note(format_args!("{looked}; {message}"));
-        } else if self.last.is_none_or(|at| at.elapsed() >= A_WHILE) {
-            self.last = Some(Instant::now());
+        } else if self.lines.due(false) {
             output::note(format_args!("step {step}/{steps}: {message}"));
         }
     }
