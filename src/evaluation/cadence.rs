@@ -23,7 +23,7 @@ pub struct Cadence {
     pub worth: f64,
     /// What a refresh costs, questions left aside.
     pub refresh_cost: f64,
-    /// What one question to the language model costs.
+    /// What one question to the language model costs, beside what its tokens cost by the prices of `[inference.budget]`.
     pub call_cost: f64,
     /// The gain must exceed the cost by this share of it, so that figures near the border do not decide.
     pub hysteresis: f64,
@@ -52,7 +52,7 @@ impl Cadence {
         (min > max).then_some(("min", days(min), "(in days) it lies above max"))
     }
 
-    /// What a refresh with so many questions costs.
+    /// What a refresh with so many questions costs, the price of their tokens left aside.
     pub fn cost(&self, calls: u64) -> f64 {
         self.refresh_cost + calls as f64 * self.call_cost
     }
@@ -75,6 +75,9 @@ pub struct Ageing {
     pub stability: Option<Jaccard>,
     /// Questions that a refresh would ask now.
     pub calls: u64,
+    /// What their tokens cost, estimated; 0 where no prices are given.
+    #[serde(default)]
+    pub tokens_cost: f64,
     /// What held-out users said of the language model's tables; none where none was asked, or only one table came of it.
     #[serde(default)]
     pub recall: Option<Recalled>,
@@ -171,7 +174,7 @@ impl Decision {
 pub fn decide(config: &Cadence, ageing: &Ageing) -> Decision {
     let loss = ageing.loss.unwrap_or_default();
     let gain = 100.0 * loss.value.max(0.0) * config.worth * ageing.age;
-    let cost = config.cost(ageing.calls);
+    let cost = config.cost(ageing.calls) + ageing.tokens_cost;
     let age = ageing.age * DAY;
     let reason = if age < config.min.as_secs_f64() {
         Reason::TooSoon

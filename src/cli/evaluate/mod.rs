@@ -1,6 +1,6 @@
 //! `segue evaluate`: what versions of the table are worth, by a log or beside each other (sections 2.1 and 3.1).
 
-mod backtest;
+pub(super) mod backtest;
 mod cadence;
 mod claims;
 mod evidence;
@@ -49,13 +49,6 @@ enum Command {
         #[command(flatten)]
         outputs: Outputs,
     },
-    /// Replay the log under several refresh policies: what does each reach, and what does it cost?
-    Backtest {
-        #[command(flatten)]
-        args: backtest::Args,
-        #[command(flatten)]
-        outputs: Outputs,
-    },
     /// Refresh policies on simulated logs that change in several ways: which cadence holds, and what does it cost?
     Cadence {
         #[command(flatten)]
@@ -73,10 +66,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         Command::HitRate { args, outputs } => (hit_rate::run(&config, &args)?, outputs),
         Command::Stability { args, outputs } => (stability::run(&config, &args)?, outputs),
         Command::Overlap { args, outputs } => (overlap::run(&config, &args)?, outputs),
-        Command::Backtest { args, outputs } => (backtest::run(&config, &args)?, outputs),
         Command::Cadence { args, outputs } => (cadence::run(&config, &args)?, outputs),
         Command::Evidence(args) => return evidence::run(common, &config, &args),
     };
-    outputs.deliver(common, &config, &told)?;
-    Ok(ExitCode::SUCCESS)
+    outputs.deliver(common, &config, &told)
 }

@@ -1,6 +1,7 @@
 //! One result, told in every way: tables, JSON, CSV, pictures, and kept beside a version.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
@@ -46,7 +47,7 @@ pub(super) struct Told {
 }
 
 impl Outputs {
-    pub(super) fn deliver(&self, common: &Common, config: &Config, told: &Told) -> anyhow::Result<()> {
+    pub(super) fn deliver(&self, common: &Common, config: &Config, told: &Told) -> anyhow::Result<ExitCode> {
         if common.json {
             output::json(&told.result)?;
         } else {
@@ -67,7 +68,7 @@ impl Outputs {
             let kept = Store::open(&config.store)?.keep_evaluation(version, told.kind, &who(), &told.result)?;
             output::note(format_args!("kept beside {version} as evaluation {}", kept.seq));
         }
-        Ok(())
+        Ok(ExitCode::SUCCESS)
     }
 }
 

@@ -12,7 +12,7 @@ use crate::evaluation::{self, ExactMatch};
 use crate::ids::ClusterId;
 use crate::inference::openai::{Imported, read_answers, write_questions};
 use crate::inference::{
-    Answers, Bulk, Model, Planned, Prompts, Purpose, Run, Trace, Unconstrained, Vocabulary, model_of,
+    Answers, Bulk, Forecast, Model, Planned, Prompts, Purpose, Run, Trace, Unconstrained, Vocabulary, model_of,
 };
 use crate::interactions::Popular;
 use crate::refresh::error::RefreshError;
@@ -109,10 +109,10 @@ impl Asking {
         Ok(Some(Self { model, prompts }))
     }
 
-    /// How many questions asking for every key of the plan is going to take.
-    pub(super) async fn forecast(self, cycle: &Cycle<'_>, input: &Input) -> Result<u64, RefreshError> {
+    /// What asking for every key of the plan is going to take.
+    pub(super) async fn forecast(self, cycle: &Cycle<'_>, input: &Input) -> Result<Forecast, RefreshError> {
         let (bulk, Retrieved { plan, .. }, sampled) = self.prepared(cycle, input, &mut |_| {}).await?;
-        Ok(bulk.forecast(&plan, sampled)?.questions)
+        Ok(bulk.forecast(&plan, sampled)?)
     }
 
     /// What asks, the plan, and how many of its keys the model is judged by.

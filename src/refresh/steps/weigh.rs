@@ -88,8 +88,11 @@ async fn ageing(cycle: &Cycle<'_>, live: &Manifest, log_to: DateTime<Utc>) -> Re
     let users = log.of(Users::HeldOut(held_out.clone())).meetings(&met).await?;
     let first = FIRST.min(settings.table.width);
     let measured = replay::ageing(&then, &now, &users, Period { from: since, to: log_to }, first, HORIZON)?;
-    let calls = if cadence.call_cost > 0.0 { questions(cycle, &mut input).await? } else { 0 };
-    Ok(Ageing { calls, recall, ..measured })
+    let (calls, tokens_cost) = match Asking::of(cycle, &mut input)? {
+        Some(asking) => asking.forecast(cycle, &input).await.map(|forecast| (forecast.questions, forecast.cost))?,
+        None => (0, 0.0),
+    };
+    Ok(Ageing { calls, tokens_cost, recall, ..measured })
 }
 
 /// Recall of the oldest version kept that came of the live one's language model, and of the live one.
@@ -110,12 +113,4 @@ fn recall(cycle: &Cycle<'_>, version: VersionId) -> Result<Option<Estimate>, Ref
     // A report of another build may tell less.
     let report: Report = serde_json::from_value(judgement.report).unwrap_or_default();
     Ok(report.recall.map(|Recall { recall: value, low, high, .. }| Estimate { value, low, high }))
-}
-
-/// How many questions a refresh would ask now.
-async fn questions(cycle: &Cycle<'_>, input: &mut Input) -> Result<u64, RefreshError> {
-    match Asking::of(cycle, input)? {
-        Some(asking) => asking.forecast(cycle, input).await,
-        None => Ok(0),
-    }
 }
