@@ -123,7 +123,7 @@ async fn draw(
     while let Some(moved) = moves.try_next().await? {
         if moved.novel && window.from.is_none_or(|from| moved.began >= from) {
             let context = if shows { recent.context(&moved.key, moved.at) } else { retrieval::Context::default() };
-            draws[moved.part as usize].add(&moved.key, moved.next, context);
+            draws[moved.part as usize].add(&moved, context);
         }
         if shows && moved.part != Part::Test {
             recent.add(&moved);
