@@ -1,9 +1,7 @@
 //! Files that nobody else comes to.
 
 use std::fs::File;
-#[cfg(any(feature = "refresher", feature = "embedded"))]
-use std::io::Write;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,7 +30,6 @@ pub(crate) fn unnamed(dir: &Path) -> io::Result<File> {
 }
 
 /// Puts a file in place: what was there before stays until all of the new one is on the disk.
-#[cfg(any(feature = "refresher", feature = "embedded"))]
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let private = unique_path(dir, ".writing");
@@ -63,7 +60,7 @@ fn unlinked(dir: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Seek, Write as _};
+    use std::io::{Read, Seek};
 
     use super::*;
 

@@ -1,5 +1,5 @@
 //! The exposure log: which unit was answered by which arm, once a unit, arm and day (UTC), as Parquet files in a
-//! directory. Without a directory the same exposures are counted, and none is kept.
+//! directory or an object store. Without a place the same exposures are counted, and none is kept.
 //!
 //! A lookup costs a look into a table of those seen today, and for a new one an offer to a bounded queue: it never
 //! waits. What the queue does not take is counted and offered again at the unit's next lookup; so one may be written
@@ -7,9 +7,14 @@
 //! read; a crash loses what was not yet written, at most [`ExposuresConfig::every`] of it.
 
 mod arms;
+#[cfg(feature = "s3")]
+mod bucket;
 mod config;
 mod encode;
+#[cfg(feature = "refresher")]
+mod fetched;
 mod log;
+mod place;
 mod seen;
 mod today;
 mod writer;
@@ -17,6 +22,8 @@ mod writer;
 use std::sync::Arc;
 
 pub use config::{ExposuresConfig, ExposuresError};
+#[cfg(feature = "refresher")]
+pub(super) use fetched::Fetched;
 pub use log::{ArmExposures, Exposures, describe_metrics};
 pub use writer::ExposureWriter;
 

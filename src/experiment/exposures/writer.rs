@@ -1,7 +1,7 @@
 //! The thread that counts exposures and writes them.
 
 use std::hash::{BuildHasher, RandomState};
-use std::path::{Path, PathBuf};
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 use chrono::DateTime;
 use metrics::counter;
 
+use super::Exposure;
 use super::arms::Dealing;
 use super::config::{ExposuresConfig, ExposuresError};
+use super::encode::encode;
+use super::place::Place;
 use super::today::Today;
-use super::{Exposure, encode};
 
 /// How often the queue is looked at. Looking rather than waiting spares lookups the cost of waking this thread.
 const LOOK: Duration = Duration::from_millis(50);
@@ -50,18 +52,13 @@ impl Slot {
         if !matches!(*slot, Some(State::Waiting(..))) {
             return Ok(());
         }
-        let directory = config.path.as_ref().map(PathBuf::from);
-        match &directory {
-            Some(path) => {
-                encode::prepare(path).map_err(|source| ExposuresError::Directory { path: path.clone(), source })?;
-            }
-            None => tracing::warn!(
-                "exposures are counted but not logged: [exposures] path names the directory to log them to"
-            ),
+        let place = config.path.as_deref().map(Place::open).transpose()?;
+        if place.is_none() {
+            tracing::warn!("exposures are counted but not logged: [exposures] path names the place to log them to");
         }
         let Some(State::Waiting(queue, dealing)) = slot.take() else { return Ok(()) };
         let stop = Arc::new(AtomicBool::new(false));
-        let work = Work::new(config, directory, queue, dealing);
+        let work = Work::new(config, place, queue, dealing);
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new().name("exposures".into()).spawn(move || work.run(&stopped));
         *slot = Some(State::Writing(stop, thread.map_err(ExposuresError::Thread)?));
@@ -88,7 +85,7 @@ impl Drop for ExposureWriter {
 
 struct Work {
     /// None where exposures are only counted.
-    directory: Option<PathBuf>,
+    place: Option<Place>,
     queue: Receiver<Exposure>,
     dealing: Arc<Dealing>,
     batch: Vec<Exposure>,
@@ -103,14 +100,9 @@ struct Work {
 }
 
 impl Work {
-    fn new(
-        config: &ExposuresConfig,
-        directory: Option<PathBuf>,
-        queue: Receiver<Exposure>,
-        dealing: Arc<Dealing>,
-    ) -> Self {
+    fn new(config: &ExposuresConfig, place: Option<Place>, queue: Receiver<Exposure>, dealing: Arc<Dealing>) -> Self {
         Self {
-            directory,
+            place,
             queue,
             dealing,
             batch: Vec::new(),
@@ -153,7 +145,7 @@ impl Work {
         while self.batch.len() < self.rows {
             let Ok(exposure) = self.queue.try_recv() else { return false };
             self.today.count(&exposure);
-            if self.directory.is_none() {
+            if self.place.is_none() {
                 continue;
             }
             if self.batch.is_empty() {
@@ -166,12 +158,13 @@ impl Work {
 
     /// Writes the batch. If that fails, which is false, it stays and is tried again.
     fn write(&mut self) -> bool {
-        let Some(directory) = &self.directory else { return true };
-        let path = self.path(directory);
-        if let Err(problem) = encode::write(&path, &self.batch) {
+        let Some(place) = &self.place else { return true };
+        let name = self.name();
+        let bytes = encode(&self.batch).map_err(io::Error::other);
+        if let Err(problem) = bytes.and_then(|bytes| place.put(&name, bytes)) {
             counter!("segue_exposure_write_failures_total").increment(1);
             let exposures = self.batch.len();
-            tracing::error!(path = %path.display(), %problem, exposures, "exposures cannot be written");
+            tracing::error!(%place, name, %problem, exposures, "exposures cannot be written");
             return false;
         }
         counter!("segue_exposures_written_total").increment(self.batch.len() as u64);
@@ -181,15 +174,15 @@ impl Work {
     }
 
     /// A name that no other file of this or another process has, in order of time.
-    fn path(&self, directory: &Path) -> PathBuf {
+    fn name(&self) -> String {
         let first = self.batch.first().and_then(|first| DateTime::from_timestamp_micros(first.at)).unwrap_or_default();
         let (time, token, number) = (first.format("%Y%m%dT%H%M%SZ"), self.token, self.written);
-        directory.join(format!("exposures-{time}-{token:016x}-{number}.parquet"))
+        format!("exposures-{time}-{token:016x}-{number}.parquet")
     }
 
     /// What is left could not be written.
     fn end(self) {
-        if self.directory.is_some() {
+        if self.place.is_some() {
             tell_lost(self.batch.len() + self.queue.try_iter().count());
         }
     }

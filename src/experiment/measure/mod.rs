@@ -24,6 +24,7 @@ pub use report::{Comparison, Day, Difference, LogCounts, Report};
 
 use super::analyze::{Study, sample_ratio};
 use super::config::Config;
+use super::exposures::Fetched;
 use crate::interactions::{self, EventLog, Events, Window};
 use exposed::Exposed;
 use gather::{Gathering, Place};
@@ -38,7 +39,7 @@ const MOST_DAYS: i64 = 1_000;
 pub struct Question<'q> {
     /// The experiment.
     pub experiment: &'q Config,
-    /// Its exposure log: a directory, a file or a glob.
+    /// Its exposure log: a directory, a file, a glob or `s3://bucket/prefix`.
     pub exposures: &'q str,
     /// What its units did.
     pub outcomes: &'q OutcomesConfig,
@@ -58,7 +59,8 @@ pub async fn measure(question: &Question<'_>) -> Result<Report, MeasureError> {
     let events = Events::new(question.engine)?;
     let (numbers, places) = numbers(outcomes);
     let within = exposed_window(question);
-    let exposed = Exposed::read(&events, question, &within).await?;
+    let fetched = Fetched::of(question.exposures, &question.engine.spill()).await?;
+    let exposed = Exposed::read(&events, question, fetched.path(), &within).await?;
     let log = events.add("outcomes", &outcome_log(outcomes, &numbers)).await?;
 
     let from = question.window.from.map_or(exposed.began, |from| from.max(exposed.began));

@@ -29,7 +29,7 @@ path = "exposures"
 every = "100ms"
 "#;
 
-const OUTCOMES: &str = r#"
+pub(super) const OUTCOMES: &str = r#"
 [outcomes]
 path = "outcomes.csv"
 [outcomes.metrics]
@@ -39,7 +39,7 @@ path = "outcomes.csv"
 "#;
 
 /// With a version on `main`, `control` and `fresh`, and the experiment between the latter two.
-fn world(settings: &str) -> World {
+pub(super) fn world(settings: &str) -> World {
     let world = World::simulated(2);
     world.refresh();
     for channel in ["control", "fresh"] {
