@@ -21,6 +21,7 @@ pub(super) fn left_out(report: &Report) {
         (met.units_of_unknown_arms, "units of arms that the experiment does not have: left out"),
         (met.outcomes_of_units_left_out, "outcomes of those units: left out"),
         (met.units_without_outcomes, "units did nothing after their exposure: counted, with zeros"),
+        (met.units_exposed_later, "units exposed after the last day of outcomes: in the sample ratio, in no metric"),
         (logs.outcomes_bad, "outcomes without a unit, a readable time or readable values: left out"),
         (met.outcomes_repeated, "outcomes equal to another in every column: counted once"),
         (logs.outcomes_of_unexposed_units, "outcomes of units that were never exposed: left out"),

@@ -20,7 +20,7 @@ use futures::TryStreamExt;
 pub use config::{Formula, OutcomeColumns, OutcomesConfig};
 pub use error::MeasureError;
 pub use gather::Met;
-pub use report::{Comparison, Day, Difference, LogCounts, Report};
+pub use report::{Comparison, Day, Difference, LogCounts, Report, Values};
 
 use super::analyze::{Study, sample_ratio};
 use super::config::Config;
@@ -64,7 +64,8 @@ pub async fn measure(question: &Question<'_>) -> Result<Report, MeasureError> {
     let log = events.add("outcomes", &outcome_log(outcomes, &numbers)).await?;
 
     let from = question.window.from.map_or(exposed.began, |from| from.max(exposed.began));
-    let newest = newest(&events, &Window { from: Some(from), to: within.to }).await?;
+    let newest =
+        newest(&events, &newest_sql(&experiment.name, &within, &Window { from: Some(from), to: within.to })).await?;
     let (first, days) = (from.date_naive(), days(from, newest)?);
     let kinds: Vec<_> = outcomes.metrics.values().map(Formula::kind).collect();
     let mut study = Study::new(experiment.arms.len(), days, &kinds);
@@ -158,9 +159,9 @@ fn outcome_log<'o>(outcomes: &'o OutcomesConfig, numbers: &'o [(String, String)]
     }
 }
 
-async fn newest(events: &Events, window: &Window) -> Result<Option<DateTime<Utc>>, MeasureError> {
+async fn newest(events: &Events, sql: &str) -> Result<Option<DateTime<Utc>>, MeasureError> {
     let doing = "finding the newest outcome";
-    let batches = events.rows(doing, &newest_sql(window)).await?.try_collect::<Vec<_>>().await;
+    let batches = events.rows(doing, sql).await?.try_collect::<Vec<_>>().await;
     Ok(batches.map_err(events.failed(doing))?.iter().find_map(|batch| {
         let newest = batch.column(0).as_primitive::<TimestampNanosecondType>();
         let known = !newest.is_empty() && newest.is_valid(0);
