@@ -1,15 +1,18 @@
 //! `segue experiment analyze`: what an experiment's arms come to.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 
-use super::{declared, picture, told};
+use super::picture::Target;
+use super::{declared, told};
 use crate::chart::Theme;
 use crate::cli::{Common, output, runtime};
 use crate::config::nearest;
 use crate::experiment::{Config, Question, measure};
+use crate::files;
 use crate::interactions::Window;
 
 /// The exit code of an experiment that must not be read.
@@ -49,6 +52,9 @@ pub(super) struct Args {
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
+    let theme = if args.dark { Theme::Dark } else { Theme::Light };
+    let picture = args.picture.as_deref().map(|path| Target::new(path, theme)).transpose()?;
+    args.csv.iter().chain(&args.picture).try_for_each(|path| refuse_unwritable(path))?;
     let experiments = declared(&config)?.ever()?;
     let exposures = args.exposures.as_deref().or(config.exposures.path.as_deref());
     let question = Question {
@@ -63,8 +69,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.csv {
         told::write_csv(&report, path).with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    if let Some(path) = &args.picture {
-        picture::draw(&report, path, if args.dark { Theme::Dark } else { Theme::Light })?;
+    if let Some(picture) = picture {
+        picture.draw(&report)?;
     }
     told::left_out(&report);
     if common.json {
@@ -77,6 +83,13 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(MISMATCH));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Reading logs takes a while: nobody should learn only then where nothing can be written.
+fn refuse_unwritable(path: &Path) -> anyhow::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probed = if path.is_dir() { Err(ErrorKind::IsADirectory.into()) } else { files::unnamed(directory) };
+    probed.map(|_| ()).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 fn named<'c>(experiments: &'c [Config], name: Option<&str>) -> anyhow::Result<&'c Config> {

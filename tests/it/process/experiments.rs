@@ -218,7 +218,12 @@ fn refused(world: &World, arms: &[String]) {
     world.write("one.csv", &("experiment,arm,unit,timestamp\n".to_owned() + &one_arm));
     assert_eq!(world.run(&["experiment", "analyze", "--exposures", "one.csv"]).code, Some(3));
     let analyze = |args: &[&str]| world.run(&[&["experiment", "analyze"], args].concat());
-    analyze(&["--picture", "figure.gif", "--to", "2100-01-01"]).refused(&["unknown form `gif`"]);
+    // Before anything is read.
+    let early = |args: &[&str]| analyze(&[args, &["--exposures", "nowhere"]].concat());
+    early(&["--picture", "figure.gif"]).refused(&["figure.gif", "unknown form `gif`"]);
+    early(&["--picture", "figure"]).refused(&["figure names no picture", "FILE.svg"]);
+    early(&["--picture", "no/figure.svg"]).refused(&["no/figure.svg cannot be written"]);
+    early(&["--csv", "store"]).refused(&["store cannot be written"]);
     analyze(&["rgg"]).refused(&["no experiment `rgg`", "did you mean `rag`?"]);
     analyze(&["--control", "old"]).refused(&["no arm `old`", "`control`, `fresh`"]);
     analyze(&["--to", "2020-01-01"]).refused(&["no exposure of experiment `rag`"]);
