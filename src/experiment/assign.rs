@@ -12,7 +12,8 @@
 //! All texts are UTF-8, `++` joins bytes, `00` is one zero byte. This is weighted rendezvous hashing: each arm draws an
 //! exponential time at the rate of its weight, and the first one takes the unit. So an arm whose weight grows takes units
 //! from the others and gives none away, one whose weight falls only gives, an arm that is new or gone moves nobody
-//! between the others, and the order of arms does not matter.
+//! between the others, and the order of arms does not matter. `docs/assignment.md` says the same to those who deal units
+//! elsewhere, with vectors.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
