@@ -18,6 +18,7 @@ mod log;
 mod place;
 mod seen;
 mod today;
+mod work;
 mod writer;
 
 use std::sync::Arc;

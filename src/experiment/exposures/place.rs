@@ -17,14 +17,13 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Makes the directory, and makes sure that files can be written there. An object store is not asked before there is
+    /// Makes the directory, and makes sure that files can be written there; what a kill left half written is removed. An object store is not asked before there is
     /// something to put: that it is away for a while keeps nobody from starting.
     pub(super) fn open(path: &str) -> Result<Self, ExposuresError> {
         match Address::parse(path)? {
             Address::Directory(path) => {
-                let prepared = std::fs::create_dir_all(path).and_then(|()| files::unnamed(path));
-                let failed = |source| ExposuresError::Directory { path: path.to_owned(), source };
-                prepared.map(|_| Self::Directory(path.to_owned())).map_err(failed)
+                prepare(path).map_err(|source| ExposuresError::Directory { path: path.to_owned(), source })?;
+                Ok(Self::Directory(path.to_owned()))
             }
             #[cfg(feature = "s3")]
             Address::Bucket { .. } => Ok(Self::Bucket(Bucket::open(path)?)),
@@ -44,6 +43,16 @@ impl Place {
             }
         }
     }
+}
+
+fn prepare(directory: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(directory)?;
+    files::unnamed(directory)?;
+    let swept = files::sweep(directory)?;
+    if swept > 0 {
+        tracing::info!(swept, directory = %directory.display(), "files that a kill left half written are removed");
+    }
+    Ok(())
 }
 
 impl Display for Place {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use metrics_exporter_prometheus::PrometheusBuilder;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::RowAccessor;
 use segue::experiment::{
@@ -149,8 +150,10 @@ fn nothing_is_written_without_experiments_and_nowhere_that_cannot_be() {
         let started = begun(&config(dir.path(), change), &experiments());
         started.err().unwrap().to_string()
     };
-    let error = told(json!({"path": "s3://bucket/exposures"}));
-    assert!(error.contains("s3://bucket/exposures") && error.contains("local directory"), "{error}");
+    let error = told(json!({"path": "gs://bucket/exposures"}));
+    assert!(error.contains("gs://bucket/exposures") && error.contains("s3://bucket/prefix"), "{error}");
+    #[cfg(not(feature = "s3"))]
+    assert!(told(json!({"path": "s3://bucket/exposures"})).contains("--features s3"));
     std::fs::write(dir.path().join("file"), "").unwrap();
     let error = told(json!({"path": dir.path().join("file/within")}));
     assert!(error.contains("file/within") && error.contains("cannot be written to"), "{error}");
@@ -230,4 +233,86 @@ fn a_directory_that_cannot_be_made_yet_is_tried_again_and_nothing_is_lost() {
     assert_eq!(found, ["a", "b"]);
     exposures.begin().unwrap();
     note(&of_arms, &experiments, ["c"], MIDNIGHT);
+}
+
+/// What `metric` counts of all that `work` did, whatever its labels.
+fn counted(metric: &str, text: &str) -> u64 {
+    let series = text.lines().filter(|line| line.starts_with(metric));
+    series.map(|line| line.rsplit_once(' ').unwrap().1.parse::<u64>().unwrap()).sum()
+}
+
+/// The metrics of what is done meanwhile.
+fn recorded(work: impl FnOnce()) -> String {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    metrics::with_local_recorder(&recorder, work);
+    recorder.handle().render()
+}
+
+#[test]
+fn what_is_dropped_is_counted_each_time_and_a_unit_that_is_too_long_once_a_day() {
+    let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
+    let long = "x".repeat(1_025);
+    let told = recorded(|| {
+        let (exposures, writer) = Exposures::new(&config(dir.path(), json!({"queue": 3}))).unwrap();
+        let of_arms = exposures.of(&experiments);
+        // Nobody takes anything out of the queue yet.
+        for _ in 0..2 {
+            note(&of_arms, &experiments, ["a", "b", "c", "d", "e", &long], MIDNIGHT);
+        }
+        exposures.begin().unwrap();
+        drop(writer);
+    });
+    let dropped = |reason: &str| {
+        let of_reason = told.lines().filter(|line| line.contains(reason)).collect::<Vec<_>>().join("\n");
+        counted("segue_exposures_dropped_total", &of_reason)
+    };
+    assert_eq!((dropped("queue_full"), dropped("unit_too_long")), (4, 1), "{told}");
+    assert_eq!(counted("segue_exposures_total", &told), 3, "{told}");
+    assert_eq!(counted("segue_exposures_written_total", &told), 3, "{told}");
+    assert_eq!(counted("segue_exposures_lost_total", &told), 0, "{told}");
+}
+
+#[test]
+fn what_cannot_be_written_is_counted_as_failed_and_in_the_end_as_lost() {
+    let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
+    let told = recorded(|| {
+        let (of_arms, writer) = begun(&config(dir.path(), json!({})), &experiments).unwrap();
+        std::fs::remove_dir(dir.path().join("exposures")).unwrap();
+        note(&of_arms, &experiments, ["a", "b"], MIDNIGHT);
+        drop(writer);
+        // Nor where it was never begun.
+        let (exposures, writer) = Exposures::new(&config(dir.path(), json!({}))).unwrap();
+        note(&exposures.of(&experiments), &experiments, ["a", "b", "c"], MIDNIGHT);
+        drop(writer);
+    });
+    assert!(counted("segue_exposure_write_failures_total", &told) >= 1, "{told}");
+    assert_eq!(counted("segue_exposures_lost_total", &told), 5, "{told}");
+    assert_eq!(counted("segue_exposures_written_total", &told), 0, "{told}");
+}
+
+#[test]
+fn what_memory_has_no_room_for_is_counted_apart() {
+    let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
+    let units = units(20);
+    let told = recorded(|| {
+        let (of_arms, writer) = begun(&config(dir.path(), json!({"memory": "64B"})), &experiments).unwrap();
+        for _ in 0..3 {
+            note(&of_arms, &experiments, units.iter().map(String::as_str), MIDNIGHT);
+        }
+        drop(writer);
+    });
+    assert_eq!(counted("segue_exposures_total", &told), 8, "{told}");
+    assert_eq!(counted("segue_exposures_repeating_total", &told), 36, "{told}");
+    assert_eq!(counted("segue_exposures_written_total", &told), 44, "{told}");
+}
+
+#[test]
+fn what_a_kill_left_half_written_is_swept_at_the_start() {
+    let (dir, experiments) = (tempfile::tempdir().unwrap(), experiments());
+    std::fs::create_dir(dir.path().join("exposures")).unwrap();
+    std::fs::write(dir.path().join("exposures/.writing-7-0-1700000000000000000"), "half").unwrap();
+    let (of_arms, writer) = begun(&config(dir.path(), json!({})), &experiments).unwrap();
+    note(&of_arms, &experiments, ["a"], MIDNIGHT);
+    drop(writer);
+    assert_eq!(files(dir.path()).len(), 1, "and nothing else");
 }
