@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use rustix::process::Signal;
-use segue::proto::LookupRequest;
+use segue::proto::{LookupRequest, ReloadRequest};
 use serde_json::Value;
 
 use super::harness::World;
@@ -295,4 +295,24 @@ async fn without_a_path_exposures_are_counted_and_nothing_is_created() {
     assert!(!server.log().contains("exposures are lost"), "{}", server.log());
     assert_eq!((world.read("exposures").as_str(), entries()), ("a file", before));
     world.run(&["experiment", "analyze"]).refused(&["no exposure log is named", "--exposures"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_does_not_exist_is_told_at_the_start_and_at_a_reload_until_it_does() {
+    let world = World::simulated(2);
+    world.refresh();
+    world.text(&["versions", "publish", "1", "--channel", "control", "--why", "an arm"]);
+    world.write("segue.toml", &(world.read("segue.toml") + EXPERIMENT));
+    let server = Server::start(&world, &["--no-refresher"]);
+    let missing = "experiment `rag`: arm `fresh` names channel `fresh`, which nothing was published to";
+    server.says(missing).await;
+    let _ = server.serves(1).await;
+    let mut admin = server.operations().await;
+    let told = admin.reload(ReloadRequest::default()).await.unwrap().into_inner().refused;
+    assert!(told.iter().any(|told| told.contains(missing) && told.contains("control, main")), "{told:?}");
+    world.text(&["versions", "publish", "1", "--channel", "fresh", "--why", "the other arm"]);
+    server.says("all is well again").await;
+    let told = admin.reload(ReloadRequest::default()).await.unwrap().into_inner().refused;
+    assert_eq!(told, Vec::<String>::new());
+    assert_eq!(server.log().matches(missing).count(), 1, "{}", server.log());
 }
