@@ -3,17 +3,20 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 
 use super::picture::Target;
 use super::{declared, told};
 use crate::chart::Theme;
+use crate::cli::refresh::Shown;
 use crate::cli::{Common, output, runtime};
 use crate::config::nearest;
-use crate::experiment::{Config, Question, measure};
+use crate::experiment::{Config, Question, Step, measure};
 use crate::files;
 use crate::interactions::Window;
+use crate::refresh::Progress;
 
 /// The exit code of an experiment that must not be read.
 const MISMATCH: u8 = 3;
@@ -65,7 +68,12 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         control: args.control.as_deref(),
         window: Window::parse(args.from.as_deref(), args.to.as_deref())?,
     };
-    let report = runtime()?.block_on(measure(&question))?;
+    let mut shown = Shown::new();
+    // Steps are few and long.
+    shown.bar.enable_steady_tick(Duration::from_millis(200));
+    let report = runtime()?.block_on(measure(&question, &mut |step| shown.show(&told_step(step))));
+    shown.bar.finish_and_clear();
+    let report = report?;
     if let Some(path) = &args.csv {
         told::write_csv(&report, path).with_context(|| format!("{} cannot be written", path.display()))?;
     }
@@ -83,6 +91,15 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(MISMATCH));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn told_step(step: Step) -> Progress {
+    let (done, message) = match step {
+        Step::Exposures => (0, "reading exposures"),
+        Step::Outcomes => (1, "reading outcomes"),
+        Step::Join => (2, "joining them"),
+    };
+    Progress { step: "analyze", done, total: 3, message: message.into() }
 }
 
 /// Reading logs takes a while: nobody should learn only then where nothing can be written.

@@ -51,16 +51,29 @@ pub struct Question<'q> {
     pub window: Window,
 }
 
-/// Measures an experiment.
-pub async fn measure(question: &Question<'_>) -> Result<Report, MeasureError> {
+/// What a measurement is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Reads the exposure log.
+    Exposures,
+    /// Reads the outcome log, which takes longest.
+    Outcomes,
+    /// Joins the two.
+    Join,
+}
+
+/// Measures an experiment; `progress` is told each step before it is taken.
+pub async fn measure(question: &Question<'_>, progress: &mut (dyn FnMut(Step) + Send)) -> Result<Report, MeasureError> {
     let control = control(question)?;
     check(question.outcomes)?;
     let (experiment, outcomes) = (question.experiment, question.outcomes);
     let events = Events::new(question.engine)?;
     let (numbers, places) = numbers(outcomes);
     let within = exposed_window(question);
+    progress(Step::Exposures);
     let fetched = Fetched::of(question.exposures, &question.engine.spill()).await?;
     let exposed = Exposed::read(&events, question, fetched.path(), &within).await?;
+    progress(Step::Outcomes);
     let log = events.add("outcomes", &outcome_log(outcomes, &numbers)).await?;
 
     let from = question.window.from.map_or(exposed.began, |from| from.max(exposed.began));
@@ -72,6 +85,7 @@ pub async fn measure(question: &Question<'_>) -> Result<Report, MeasureError> {
     let arms: BTreeMap<&str, usize> = experiment.arms.iter().map(|arm| arm.name.as_str()).zip(0..).collect();
     let gathering = Gathering::new(&mut study, &arms, first, &places, !outcomes.before.is_zero());
     let sql = totals_sql(&experiment.name, &within, &times(question, exposed.began, within.to), numbers.len());
+    progress(Step::Join);
     let met = gathered(&events, &sql, gathering).await?;
 
     let good = log.rows - log.bad_rows();

@@ -1,7 +1,7 @@
 //! Exposures joined with outcomes: what counts, what does not, and that it is said.
 
 use chrono::NaiveDate;
-use segue::experiment::{Config, OutcomesConfig, Question, Report, measure};
+use segue::experiment::{Config, OutcomesConfig, Question, Report, Step, measure};
 use segue::interactions::{self, Window};
 use serde_json::{Value, json};
 
@@ -63,7 +63,12 @@ async fn measured(exposures: &str, outcomes: &str, change: Value) -> Result<Repo
         control: None,
         window: Window::default(),
     };
-    measure(&question).await.map_err(|error| error.to_string())
+    let mut steps = Vec::new();
+    let measured = measure(&question, &mut |step| steps.push(step)).await.map_err(|error| error.to_string());
+    if measured.is_ok() {
+        assert_eq!(steps, [Step::Exposures, Step::Outcomes, Step::Join]);
+    }
+    measured
 }
 
 fn percents(report: &Report, metric: &str) -> Vec<Option<f64>> {

@@ -190,8 +190,21 @@ async fn two_arms_are_served_logged_and_told_apart() {
         }
     }
     let figures = world.read("figures.csv");
-    assert!(figures.starts_with("metric,arm,when,percent"), "{figures}");
-    assert!(figures.contains("satisfaction rate,fresh,overall,"), "{figures}");
+    let row = |metric: &str, arm: &str| {
+        let row = figures.lines().find(|line| line.starts_with(&format!("{metric},{arm},overall,")));
+        row.unwrap_or_else(|| panic!("{figures}")).split(',').skip(3).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(figures.starts_with("metric,arm,when,value,units,control_value,control_units,percent,low,"), "{figures}");
+    let overall = row("satisfaction rate", "fresh");
+    near(&overall[0].parse::<f64>().unwrap().into(), fresh[1]);
+    near(&overall[2].parse::<f64>().unwrap().into(), control[1]);
+    let told = [overall[1].as_str(), overall[3].as_str()];
+    assert_eq!(told, [units("fresh").to_string(), units("control").to_string()]);
+    assert_eq!(row("sample ratio", "control")[1], units("control").to_string());
+    let ran = world.run(&["experiment", "analyze"]);
+    for step in ["reading exposures", "reading outcomes", "joining them"] {
+        assert!(ran.stderr.contains(step), "{}", ran.stderr);
+    }
     let shown = world.text(&["experiment", "analyze", "--picture", "figure.svg"]);
     let picture = world.read("figure-satisfaction-rate.svg");
     assert!(picture.contains("satisfaction rate") && picture.contains("difference to control, %"), "{picture}");
