@@ -5,6 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use segue::evaluation::{
     Answers, Churn, Collapse, Config, Coverage, Day, ExactMatch, Fallbacks, FirstAnswers, Input, Origin, Outcome,
     Overlap, Recall, RecallTally, Report, Severity, Verdict, judge, judge_first,
+    judge_model,
 };
 use segue::ids::ClusterId;
 use segue::table::{BuildLimits, Candidate, Shape, Source};
@@ -221,6 +222,42 @@ fn what_was_not_measured_is_skipped_with_its_reason() {
     for gate in ["recall", "collapse", "input"] {
         assert_eq!(outcome(&verdict, gate), Outcome::Skip, "{verdict:?}");
     }
+}
+
+#[test]
+fn a_model_that_was_not_measured_is_held_and_told_what_was_missing() {
+    let config = Config::default();
+    let verdict = judge_model(&sound(), &config);
+    assert!(!verdict.holds() && verdict.findings.len() == 3, "{verdict:?}");
+
+    type Spoil = fn(&mut Report);
+    let unmeasured: [(&str, Spoil, &str); 5] = [
+        ("exact_match", |r| r.exact_match = None, "no language model was asked"),
+        ("recall", |r| r.recall = None, "no held-out users"),
+        ("recall", |r| r.recall.as_mut().unwrap().positions = 199, "have 199 positions, at least 200"),
+        ("collapse", |r| r.collapse = None, "no key was answered with a cluster"),
+        ("collapse", |r| r.collapse.as_mut().unwrap().keys = 99, "99 keys were answered, at least 100"),
+    ];
+    for (gate, spoil, says) in unmeasured {
+        let mut report = sound();
+        spoil(&mut report);
+        assert!(!judge(&report, &config).holds(), "a table's gates skip it");
+        let verdict = judge_model(&report, &config);
+        let reasons = verdict.reasons();
+        assert!(verdict.holds() && outcome(&verdict, gate) == Outcome::Fail, "{verdict:?}");
+        for said in [gate, says, "finetune.watched", "by hand"] {
+            assert!(reasons.contains(said), "no `{said}` in `{reasons}`");
+        }
+    }
+    // Severities mean the same as everywhere.
+    let mut lenient = Config::default();
+    lenient.exact_match.severity = Severity::Off;
+    lenient.recall.severity = Severity::Warn;
+    lenient.collapse.severity = Severity::Warn;
+    let verdict = judge_model(&Report::default(), &lenient);
+    assert!(!verdict.holds(), "{verdict:?}");
+    let outcomes = ["exact_match", "recall", "collapse"].map(|gate| outcome(&verdict, gate));
+    assert_eq!(outcomes, [Outcome::Skip, Outcome::Warn, Outcome::Warn]);
 }
 
 #[test]

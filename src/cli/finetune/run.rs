@@ -82,7 +82,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         Learnt::Adapter { .. } => judge(&config, &adapter::model(&config, &args, &taxonomy)?, &samples, &taxonomy)?,
         Learnt::Remote(model) => judge(&config, &order::model(&config, model, &taxonomy)?, &samples, &taxonomy)?,
     };
-    let verdict = evaluation::judge(&figures, &config.evaluation);
+    let verdict = evaluation::judge_model(&figures, &config.evaluation);
     let judgement = verdict.judgement(&figures, "gates", ModelState::Approved, ModelState::Held);
     let (state, why) = (judgement.state, judgement.why.clone());
     let manifest = store.add_model(&NewModel {

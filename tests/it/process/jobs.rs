@@ -92,16 +92,31 @@ fn a_job_is_ordered_followed_judged_and_its_model_asked_once_someone_approves_it
     assert_eq!(world.json(&["versions", "show", "2"])["lineage"]["model"], "openai/ft:base:org::ftjob-0");
 }
 
-#[test]
-fn a_model_that_obeys_is_approved() {
-    // The last description shown is a cluster's, though the user's own.
+/// Says the last description shown: a cluster's, though the user's own.
+fn obeying() -> Endpoint {
     let answering = |body: &Value| {
         let last = user(body).lines().last().unwrap_or_default().to_owned();
         last.split_once(": ").map_or(String::new(), |(_, description)| description.to_owned())
     };
-    let endpoint = Endpoint::start(Behaviour { answering: Box::new(answering), ..Behaviour::default() });
-    let ran = world(&endpoint).run(&RUN);
+    Endpoint::start(Behaviour { answering: Box::new(answering), ..Behaviour::default() })
+}
+
+#[test]
+fn a_model_that_obeys_is_approved() {
+    let ran = world(&obeying()).run(&RUN);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "approved m1\n"), "{ran:?}");
+}
+
+#[test]
+fn a_model_that_too_few_held_out_users_can_tell_of_is_held() {
+    let world = world(&obeying());
+    let ran = world.run(&[&RUN[..], &["--set", "evaluation.recall.severity=fail"]].concat());
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    for said in ["held m1: recall: held-out users have ", "at least 200 are needed", "finetune.watched"] {
+        assert!(ran.stdout.contains(said), "{said}: {ran:?}");
+    }
+    let findings = &world.json(&["models", "show", "m1"])["judgements"][0]["findings"];
+    assert_eq!((findings.as_array().map(Vec::len), &findings[1]["outcome"]), (Some(3), &json!("fail")), "{findings}");
 }
 
 /// A run that has begun to follow its job, the endpoint's last of so many.
