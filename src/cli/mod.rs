@@ -27,6 +27,8 @@ mod serve;
 #[cfg(feature = "refresher")]
 mod simulate;
 mod table;
+#[cfg(feature = "refresher")]
+mod tuned;
 mod versions;
 
 use std::path::PathBuf;

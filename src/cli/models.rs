@@ -123,8 +123,11 @@ fn show(common: &Common, store: &Store, model: ModelId) -> anyhow::Result<()> {
         output::columns(&findings.iter().map(row).collect::<Vec<_>>())?;
     }
     output::line(format_args!("added by {}, {}: {}", manifest.creator, manifest.created, manifest.reason))?;
+    let training = manifest.training;
+    #[cfg(feature = "refresher")]
+    let training = super::tuned::tell_samples(training)?;
     output::line("trained so:")?;
-    output::json(&manifest.training)
+    output::json(&training)
 }
 
 fn judged(common: &Common, store: &Store, model: ModelId, state: ModelState) -> anyhow::Result<()> {

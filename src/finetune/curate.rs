@@ -79,10 +79,12 @@ pub async fn curate(
             to,
             k: settings.k,
             config: config.clone(),
+            retrieval: settings.retrieval.clone(),
             held_out: settings.held_out.clone(),
             taxonomy_hash: taxonomy.hash(),
             prompt_hash: prompts.hash(),
-            log: log.fingerprint(),
+            log: log.path().to_owned(),
+            log_files: log.fingerprint(),
             splits,
         })
     })

@@ -13,7 +13,7 @@ use crate::ids::ClusterId;
 use crate::inference::prompt::{self, Template};
 use crate::inference::{Answer, Candidate, Decoding, Model, ModelError, Prompts, Question, Usage, Vocabulary, parse};
 use crate::interactions::{KeyCounts, Log, UserSequences, Users, Window};
-use crate::retrieval::{self, Context, Similarity};
+use crate::retrieval::{Context, Similarity};
 use crate::taxonomy::Taxonomy;
 
 type Key = Vec<ClusterId>;
@@ -22,8 +22,6 @@ type Key = Vec<ClusterId>;
 pub struct Examination<'e> {
     /// The samples that it was tuned with.
     pub manifest: &'e Manifest,
-    /// What their prompts show of recent behaviour.
-    pub retrieval: &'e retrieval::Config,
     /// Their templates.
     pub prompt: &'e prompt::Config,
     /// The longest answer.
@@ -32,7 +30,7 @@ pub struct Examination<'e> {
 
 /// Asks `model`, unconstrained and greedily, what [`Config::watched`](super::Config) held-out users take up next at
 /// each of their positions in the samples' window, by the samples' prompt. What that shows of recent behaviour is
-/// counted from the other users, in the window's last `[retrieval] window`, as a refresh at its end would show it.
+/// counted from the other users, in the window's last `retrieval.window`, as a refresh at its end would show it.
 pub async fn measure(
     by: &Examination<'_>,
     model: &dyn Model,
@@ -123,16 +121,16 @@ async fn contexts(
     if manifest.config.prompt == Template::Base {
         return Ok(HashMap::new());
     }
-    let length = TimeDelta::from_std(by.retrieval.window).unwrap_or(TimeDelta::MAX);
+    let length = TimeDelta::from_std(manifest.retrieval.window).unwrap_or(TimeDelta::MAX);
     let middle = manifest.to.checked_sub_signed(length);
     let start = middle.and_then(|middle| middle.checked_sub_signed(length));
     let now = counts(log, manifest.k, &Window { from: middle, to: Some(manifest.to) }, keys).await?;
-    let before = match by.retrieval.similarity {
+    let before = match manifest.retrieval.similarity {
         Similarity::Trend => counts(log, manifest.k, &Window { from: start, to: middle }, keys).await?,
         Similarity::Frequency => HashMap::new(),
     };
     let of = |counts: &HashMap<Key, Vec<(ClusterId, u64)>>, key: &Key| counts.get(key).cloned().unwrap_or_default();
-    let context = |key: &Key| Context::instance(by.retrieval, &of(&now, key), &of(&before, key));
+    let context = |key: &Key| Context::instance(&manifest.retrieval, &of(&now, key), &of(&before, key));
     Ok(keys.iter().map(|key| (key.clone(), context(key))).collect())
 }
 

@@ -119,7 +119,6 @@ fn known(store: &Store, learnt: &Learnt) -> anyhow::Result<Option<ModelManifest>
 fn judge(config: &Config, model: &dyn Model, samples: &Samples, taxonomy: &Taxonomy) -> anyhow::Result<Report> {
     let by = Examination {
         manifest: &samples.manifest,
-        retrieval: &config.retrieval,
         prompt: &config.inference.prompt,
         max_tokens: config.inference.decoding.max_tokens,
     };

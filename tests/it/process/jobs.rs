@@ -77,6 +77,15 @@ fn a_job_is_ordered_followed_judged_and_its_model_asked_once_someone_approves_it
         (&json!("ftjob-0"), &json!("base"), &json!(2.0))
     );
     assert_eq!(training["curve"].as_array().unwrap().len(), 3, "each step once: {training}");
+    let manifest: Value = serde_json::from_str(&world.read("samples/manifest.json")).unwrap();
+    assert_eq!(training["manifest"], manifest, "nothing of the samples is lost");
+    assert_eq!(manifest["retrieval"]["top"], 1, "{manifest}");
+    let text = world.text(&["models", "show", "m1"]);
+    for said in
+        ["24 train, ", ", natural, drawn with the seed 1", "[2025-10-", "log (", "top 1 by frequency, instance, of 7days"]
+    {
+        assert!(text.contains(said), "{said}: {text}");
+    }
 
     let asked = endpoint.questions().len();
     let again = world.run(&RUN);
