@@ -8,6 +8,7 @@ use std::sync::Arc;
 use super::input::{Input, json};
 use super::registry;
 use super::retrieve::{self, Retrieved};
+use super::tuned;
 use crate::evaluation::{self, ExactMatch};
 use crate::ids::ClusterId;
 use crate::inference::openai::{Imported, read_answers, write_questions};
@@ -92,6 +93,9 @@ impl Asking {
         };
         registry::check(registered.as_ref(), model.as_ref())?;
         let prompts = Prompts::new(&settings.inference.prompt, vocabulary)?;
+        if let Some(registered) = &registered {
+            tuned::check(cycle, registered, &input.taxonomy, &prompts)?;
+        }
         let lineage = &mut input.lineage;
         lineage.settings.extend(registered.map(|known| ("inference.registry".into(), known.model.to_string())));
         lineage.predictor = settings.inference.backend.name().into();

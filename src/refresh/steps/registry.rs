@@ -65,6 +65,6 @@ pub(super) fn check(registered: Option<&ModelManifest>, loaded: &dyn Model) -> R
     Err(refused(manifest.model, problem + ": name the base model that it was trained on"))
 }
 
-fn refused(model: ModelId, problem: String) -> RefreshError {
+pub(super) fn refused(model: ModelId, problem: String) -> RefreshError {
     RefreshError::Model { model, problem }
 }

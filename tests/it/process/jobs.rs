@@ -128,6 +128,35 @@ fn a_model_that_too_few_held_out_users_can_tell_of_is_held() {
     assert_eq!((findings.as_array().map(Vec::len), &findings[1]["outcome"]), (Some(3), &json!("fail")), "{findings}");
 }
 
+#[test]
+fn a_model_is_asked_about_what_it_was_tuned_for_and_otherwise_refused_or_warned_of() {
+    let endpoint = obeying();
+    let world = world(&endpoint);
+    assert_eq!(world.run(&RUN).code, Some(0));
+    let refresh = |set: &[&str]| {
+        let set = set.iter().flat_map(|set| ["--set", set]);
+        world.run(&["refresh", "--allow-taxonomy-change"].into_iter().chain(set).collect::<Vec<_>>())
+    };
+    let same = refresh(&[]);
+    assert!(same.code == Some(0) && !same.stderr.contains("was tuned"), "{same:?}");
+    let prompt = refresh(&["inference.prompt.template=base"]);
+    for said in ["m1 was tuned and judged with the prompt `rag` (", "is asked with the prompt `base` ("] {
+        assert!(prompt.code == Some(0) && prompt.stderr.contains(said), "{said}: {prompt:?}");
+    }
+    let shown = refresh(&["retrieval.top=3"]);
+    for said in ["with [retrieval] top 1 by frequency, instance, of 7days", "asked with top 3 by frequency"] {
+        assert!(shown.code == Some(0) && shown.stderr.contains(said), "{said}: {shown:?}");
+    }
+
+    let asked = endpoint.questions().len();
+    refresh(&["table.k=3"]).refused(&["m1 of the store", "histories of 2 clusters", "table.k = 3", "curate and tune"]);
+    let tuned_for = world.json(&["models", "show", "m1"])["training"]["manifest"]["taxonomy_hash"].clone();
+    world.write("clusters.csv", &world.read("clusters.csv").replacen("1,\"", "1,\"another, ", 1));
+    let tuned_for = format!("tuned for the taxonomy {}", tuned_for.as_str().unwrap());
+    refresh(&[]).refused(&["m1 of the store", &tuned_for, "clusters.csv holds ", "\"retrieved\" until then"]);
+    assert_eq!(endpoint.questions().len(), asked, "nothing is asked for nothing");
+}
+
 /// A run that has begun to follow its job, the endpoint's last of so many.
 fn following(world: &World, endpoint: &Endpoint, jobs: usize) -> Process {
     let mut command = world.command(&SLOW_RUN);

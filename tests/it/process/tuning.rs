@@ -19,6 +19,7 @@ min_samples = 20
 samples = 24
 watched = 6
 validation = 0.2
+prompt = "base"
 embedded = { epochs = 2, batch = 4, checkpoint_every = 2, evaluate_every = 5 }
 [inference]
 backend = "embedded"
