@@ -60,10 +60,7 @@ pub async fn curate(
     let window = Window { from: Some(from), to: Some(to) };
     let template = prompt::Config { template: config.prompt, ..settings.prompt.clone() };
     let mut prompts = Prompts::new(&template, Vocabulary::new(taxonomy)?)?;
-    let before = Window { from: back(from, config.window), to: Some(from) };
-    let kept = log.of(Users::Kept(settings.held_out.clone()));
-    let popular: Vec<_> = kept.popular(&before).await?.clusters.into_iter().map(|(cluster, _)| cluster).collect();
-    prompts.set_popular(&popular);
+    prompts.set_popular(&popular_before(log, settings.held_out, from, config.window).await?);
     let drawn = draw(config, settings, log, &window).await?;
     check(config, &window, &drawn, prompts.vocabulary())?;
     write::directory(dir, |dir| {
@@ -104,6 +101,18 @@ async fn bounds(
     Ok((from, to))
 }
 
+/// The clusters that are popular with those who are not held out, for so long before the samples' window.
+pub(super) async fn popular_before(
+    log: &Log,
+    held_out: &HeldOut,
+    from: DateTime<Utc>,
+    length: std::time::Duration,
+) -> Result<Vec<ClusterId>, FinetuneError> {
+    let before = Window { from: back(from, length), to: Some(from) };
+    let popular = log.of(Users::Kept(held_out.clone())).popular(&before).await?;
+    Ok(popular.clusters.into_iter().map(|(cluster, _)| cluster).collect())
+}
+
 fn back(to: DateTime<Utc>, length: std::time::Duration) -> Option<DateTime<Utc>> {
     to.checked_sub_signed(TimeDelta::from_std(length).ok()?)
 }
@@ -116,9 +125,7 @@ async fn draw(
     window: &Window,
 ) -> Result<[Drawn; 3], FinetuneError> {
     let shows = config.prompt == Template::Rag;
-    // The first samples know what went before the window.
-    let lead = if shows { settings.retrieval.window.saturating_mul(2) } else { std::time::Duration::ZERO };
-    let wide = Window { from: window.from.and_then(|from| back(from, lead)), to: window.to };
+    let wide = if shows { Recent::reach(settings.retrieval, window) } else { *window };
     let mut recent = Recent::new(settings.retrieval);
     let mut draws = [config.samples, config.watched, config.watched].map(|most| Draw::new(config.seed, most));
     let mut moves = log.samples(settings.k, &wide, settings.held_out, config.validation).await?;

@@ -12,6 +12,7 @@ mod error;
 pub mod jobs;
 mod manifest;
 mod measure;
+mod positions;
 mod recent;
 mod samples;
 mod standing;

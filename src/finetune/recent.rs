@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::ids::ClusterId;
-use crate::interactions::Moved;
+use crate::interactions::{Moved, Window};
 use crate::retrieval::{Config, Context};
 
 /// When a step began, its key, and where it led.
@@ -66,6 +66,12 @@ impl Recent {
     pub(super) fn new(config: &Config) -> Self {
         let window = TimeDelta::from_std(config.window).unwrap_or(TimeDelta::MAX);
         Self { config: config.clone(), window, now: Steps::new(), earlier: Steps::new(), pending: Vec::new() }
+    }
+
+    /// The stretch of log whose steps the moments of `window` show: its first ones know what went before it.
+    pub(super) fn reach(config: &Config, window: &Window) -> Window {
+        let lead = TimeDelta::from_std(config.window.saturating_mul(2)).unwrap_or(TimeDelta::MAX);
+        Window { from: window.from.and_then(|from| from.checked_sub_signed(lead)), to: window.to }
     }
 
     /// Takes a step, none earlier than the one before.

@@ -50,13 +50,13 @@ ORDER BY sequences DESC, cluster_id"
     )
 }
 
-/// The statement that gives the sequences of `users`, one cluster a row, in order: the cluster, its place among all of
-/// its user's, and its place in its sequence; places count from 1.
+/// The statement that gives the sequences of `users`, one cluster a row, in order: the cluster, when it was met in its
+/// sequence, its place among all of its user's, and its place in its sequence; places count from 1.
 pub fn sequence_sql(sequence: Sequence, window: &Window, users: &Users) -> String {
     let (firsts, parts) = firsts(sequence, window, users);
     format!(
         "{firsts}
-SELECT cluster_id,
+SELECT cluster_id, ts,
   CAST(row_number() OVER (PARTITION BY user_id ORDER BY {parts}, ts, cluster_id) AS BIGINT) AS place_of_user,
   CAST(row_number() OVER (PARTITION BY {parts} ORDER BY ts, cluster_id) AS BIGINT) AS place
 FROM firsts

@@ -7,7 +7,7 @@ use super::count::{self, Predictions};
 use super::input::{Input, Source};
 use super::retrieve;
 use crate::evaluation::{self, Churn, Coverage, RecallTally, Report, Verdict};
-use crate::interactions::{Log, Users, Window};
+use crate::interactions::{Log, Users, Window, clusters_of};
 use crate::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Progress};
@@ -100,7 +100,7 @@ async fn by_held_out(
     let (mut scratch, mut history) = (Scratch::default(), Vec::new());
     let mut users = log.of(Users::HeldOut(config.held_out.clone())).sequences(window).await?;
     while let Some(sequences) = users.try_next().await? {
-        recall.take(&sequences, |met| {
+        recall.take(&clusters_of(&sequences), |met| {
             history.clear();
             history.extend(met.iter().map(|cluster| cluster.0));
             let query = Query { history: &history, limit: 1, exclude: &[] };
