@@ -18,8 +18,6 @@ pub(super) struct Sample {
     pub(super) key: Vec<ClusterId>,
     pub(super) next: ClusterId,
     pub(super) context: Context,
-    /// Users who made this step.
-    users: u64,
 }
 
 /// Collects samples of one part.
@@ -49,28 +47,20 @@ impl Draw {
         let place = (self.hash(key, next), key.to_vec());
         let label = self.labels.entry(next).or_default();
         label.seen += 1;
-        // What once fell out was behind `most` others, and stays so: users are counted in full for what is left.
-        let users = label.first.get(&place).map_or(0, |known| known.users) + 1;
-        label.first.insert(place, Sample { key: key.to_vec(), next, context, users });
+        label.first.insert(place, Sample { key: key.to_vec(), next, context });
+        // What once fell out was behind `most` others, and stays so.
         if label.first.len() > self.most {
             label.first.pop_last();
         }
     }
 
-    /// Draws, with the steps seen to each answer. Steps that fewer than `min_users` made are left out.
-    pub(super) fn finish(self, labels: Labels, min_users: u64) -> (Vec<Sample>, BTreeMap<ClusterId, u64>) {
+    /// Draws, with the steps seen to each answer.
+    pub(super) fn finish(self, labels: Labels) -> (Vec<Sample>, BTreeMap<ClusterId, u64>) {
         let seen = self.labels.iter().map(|(&id, label)| (id, label.seen)).collect();
-        let mut left: Vec<(u64, Vec<(Place, Sample)>)> = Vec::new();
-        for label in self.labels.into_values() {
-            let kept: Vec<_> = label.first.into_iter().filter(|(_, sample)| sample.users >= min_users).collect();
-            left.push((label.seen, kept));
-        }
-        let wanted = shares(
-            &left.iter().map(|(seen, kept)| ((*seen as f64).powf(labels.power()), kept.len())).collect::<Vec<_>>(),
-            self.most,
-        );
-        let drawn = left.into_iter().zip(wanted).flat_map(|((_, kept), wanted)| kept.into_iter().take(wanted));
-        let mut drawn: Vec<_> = drawn.collect();
+        let weighed = |label: &Label| ((label.seen as f64).powf(labels.power()), label.first.len());
+        let wanted = shares(&self.labels.values().map(weighed).collect::<Vec<_>>(), self.most);
+        let drawn = self.labels.into_values().zip(wanted);
+        let mut drawn: Vec<_> = drawn.flat_map(|(label, wanted)| label.first.into_iter().take(wanted)).collect();
         // Not in the order of labels: trainers that do not shuffle should see all of them.
         drawn.sort_by(|(one, a), (other, b)| one.cmp(other).then(a.next.cmp(&b.next)));
         (drawn.into_iter().map(|(_, sample)| sample).collect(), seen)
@@ -112,20 +102,19 @@ mod tests {
             let successors = vec![crate::retrieval::Successor { cluster: ClusterId(shown), count: 1, change: None }];
             draw.add(&[ClusterId(from)], ClusterId(to), Context { successors, ..Context::default() });
         };
-        let drawn = |seed, min_users| {
+        let drawn = |seed| {
             let mut draw = Draw::new(seed, 3);
             (0..9).for_each(|from| step(&mut draw, from, 20, 0));
             (0..2).for_each(|shown| step(&mut draw, 9, 21, shown));
-            draw.finish(Labels::Balanced, min_users)
+            draw.finish(Labels::Balanced)
         };
-        let (samples, seen) = drawn(1, 1);
+        let (samples, seen) = drawn(1);
         assert_eq!(seen, BTreeMap::from([(ClusterId(20), 9), (ClusterId(21), 2)]));
         let again: Vec<_> = samples.iter().filter(|sample| sample.next == ClusterId(21)).collect();
         assert_eq!((samples.len(), again.len(), again[0].context.successors[0].cluster), (3, 1, ClusterId(1)));
-        let keys = |seed| drawn(seed, 1).0.into_iter().map(|sample| sample.key).collect::<Vec<_>>();
+        let keys = |seed| drawn(seed).0.into_iter().map(|sample| sample.key).collect::<Vec<_>>();
         assert_eq!(keys(1), keys(1));
         assert!((2..9).any(|seed| keys(seed) != keys(1)));
-        assert_eq!(drawn(1, 2).0.len(), 1, "two users made one step only");
     }
 
     #[test]

@@ -57,6 +57,6 @@ pub struct SplitManifest {
     pub xxh3: String,
     /// Lines by answer.
     pub labels: BTreeMap<ClusterId, u64>,
-    /// Novel steps of its users in the window by answer, before anything was drawn.
+    /// Novel steps of its users in the window by answer, of those that enough users made, before anything was drawn.
     pub seen: BTreeMap<ClusterId, u64>,
 }

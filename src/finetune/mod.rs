@@ -15,6 +15,7 @@ mod measure;
 mod positions;
 mod recent;
 mod samples;
+mod shared;
 mod standing;
 #[cfg(feature = "embedded")]
 mod train;

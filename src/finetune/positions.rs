@@ -87,7 +87,7 @@ async fn contexts(
     let mut in_time: Vec<usize> = (0..positions.len()).collect();
     in_time.sort_by_key(|&at| positions[at].at);
     let mut in_time = in_time.into_iter().peekable();
-    let mut recent = Recent::new(&manifest.retrieval);
+    let mut recent = Recent::new(&manifest.retrieval, log.min_users());
     let wide = Recent::reach(&manifest.retrieval, window);
     let mut moves = log.samples(manifest.k, &wide, &manifest.held_out, manifest.config.validation).await?;
     while let Some(moved) = moves.try_next().await? {

@@ -4,8 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue::evaluation::{
     Answers, Churn, Collapse, Config, Coverage, Day, ExactMatch, Fallbacks, FirstAnswers, Input, Origin, Outcome,
-    Overlap, Recall, RecallTally, Report, Severity, Verdict, judge, judge_first,
-    judge_model,
+    Overlap, Recall, RecallTally, Report, Severity, Verdict, judge, judge_first, judge_model,
 };
 use segue::ids::ClusterId;
 use segue::table::{BuildLimits, Candidate, Shape, Source};

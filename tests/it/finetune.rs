@@ -5,6 +5,7 @@ mod measured;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use segue::finetune::{Chat, Config, FinetuneError, Labels, Manifest, Samples, Settings, curate};
 use segue::ids::ClusterId;
@@ -23,6 +24,7 @@ struct World {
     dir: TempDir,
     clusters: u32,
     retrieval: retrieval::Config,
+    min_users: u64,
 }
 
 /// A user, a cluster, and an hour of 2026.
@@ -44,7 +46,7 @@ impl World {
         }
         std::fs::write(dir.path().join("log.csv"), log).unwrap();
         let clusters = 1 + rows.iter().map(|row| row.1).max().unwrap();
-        Self { dir, clusters, retrieval: retrieval::Config::default() }
+        Self { dir, clusters, retrieval: retrieval::Config::default(), min_users: 1 }
     }
 
     /// What is in the directory, which is gone afterwards.
@@ -76,7 +78,8 @@ impl World {
 
     async fn log(&self) -> Result<Log, interactions::Error> {
         let path = self.dir.path().join("log.csv").to_str().unwrap().to_owned();
-        Log::open(&interactions::Config { path, ..Default::default() }, &self.taxonomy()).await
+        let config = interactions::Config { path, min_users: self.min_users, ..Default::default() };
+        Log::open(&config, &self.taxonomy()).await
     }
 }
 
@@ -106,9 +109,7 @@ fn strangers() -> Vec<Row> {
 
 /// Four hours apart everyone goes 0, 1, and then to a cluster of their own.
 fn one_after_the_other() -> Vec<Row> {
-    (0..USERS)
-        .flat_map(|user| [(user, 0, 4 * user), (user, 1, 4 * user + 1), (user, 2 + user, 4 * user + 2)])
-        .collect()
+    (0..USERS).flat_map(|user| [(user, 0, 4 * user), (user, 1, 4 * user + 1), (user, 2 + user, 4 * user + 2)]).collect()
 }
 
 fn few() -> Config {
@@ -161,6 +162,32 @@ fn a_prompt_shows_what_others_did_strictly_before() {
     }
     let (_, base) = World::new(&rows).curate(&Config { prompt: Template::Base, ..config }, None).unwrap();
     assert!(base.iter().flatten().all(|line| line.prompt == "Cluster 1: cluster 0\nCluster 2: cluster 1"));
+}
+
+#[test]
+fn what_too_few_users_did_is_in_no_file_and_no_prompt() {
+    // Everyone goes 0, 1, then to 2 or 3, but user 0 first to 4, and in the end each to a cluster of their own.
+    let third = |user| if user == 0 { 4 } else { 2 + user % 2 };
+    let rows: Vec<Row> = (0..USERS)
+        .flat_map(|user| {
+            [(user, 0, 2), (user, 1, 3), (user, third(user), 4), (user, 5 + user, 5)]
+                .map(|(user, cluster, hour)| (user, cluster, 4 * user + hour))
+        })
+        .collect();
+    let config = Config { validation: 0.2, prompt: Template::Rag, ..few() };
+    let curated = |min_users| {
+        // Long enough that what user 0 did is known to the last.
+        let window = Duration::from_secs(30 * 24 * 3600);
+        let retrieval = retrieval::Config { top: 9, window, ..retrieval::Config::default() };
+        World { retrieval, min_users, ..World::new(&rows) }.curate(&config, None).unwrap().1
+    };
+    let shows_rare =
+        |line: &Line| line.prompt.contains("took up: cluster 4\n") || line.prompt.ends_with("took up: cluster 4");
+    let one = curated(1);
+    assert!(one.iter().all(|lines| lines.iter().any(|line| line.answer > 4)) && one[0].iter().any(shows_rare));
+    for lines in curated(2) {
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.answer < 4 && !shows_rare(line)));
+    }
 }
 
 #[test]

@@ -136,8 +136,8 @@ pub fn judge_model(report: &Report, config: &Config) -> Verdict {
         Unknown(says) => Outside(format!("{says}; {UNMEASURED}")),
         measured => measured,
     };
-    let findings = of_model(config)
-        .map(|(gate, severity, ask)| finding(gate, severity, || demanded(ask(report, config))));
+    let findings =
+        of_model(config).map(|(gate, severity, ask)| finding(gate, severity, || demanded(ask(report, config))));
     Verdict { findings: findings.into() }
 }
 

@@ -19,7 +19,9 @@ pub(super) fn check(
 ) -> Result<(), RefreshError> {
     let (settings, model, training) = (cycle.settings, model.model, &model.training);
     let Some(tuned) = Manifest::of_training(training) else {
-        tracing::warn!("{model} does not say what samples it was tuned with: whether it knows these clusters is not known");
+        tracing::warn!(
+            "{model} does not say what samples it was tuned with: whether it knows these clusters is not known"
+        );
         return Ok(());
     };
     let (theirs, own) = (tuned.taxonomy_hash, taxonomy.hash());
