@@ -3,8 +3,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue::evaluation::{
-    Answers, Churn, Collapse, Config, Coverage, Day, ExactMatch, Fallbacks, FirstAnswers, Input, Origin, Outcome,
-    Overlap, Recall, RecallTally, Report, Severity, Verdict, judge, judge_first, judge_model,
+    Answers, Churn, Collapse, Config, Coverage, Day, Estimate, ExactMatch, Fallbacks, FirstAnswers, Input, Origin,
+    Outcome, Overlap, Recall, RecallTally, Report, Severity, Verdict, judge, judge_first, judge_model,
 };
 use segue::ids::ClusterId;
 use segue::table::{BuildLimits, Candidate, Shape, Source};
@@ -107,6 +107,7 @@ fn sound() -> Report {
     Report {
         exact_match: Some(ExactMatch { asked: 1000, matched: 950 }),
         recall: Some(recall),
+        first_recall: Some(Estimate { value: 0.06, low: 0.05, high: 0.07 }),
         collapse: Some(collapse),
         input: Some(Input { days: vec![day] }),
         coverage: Some(Coverage { keys: 900, live_keys: Some(1000), positions: 900, full: 300, matched: 850 }),
