@@ -214,6 +214,35 @@ fn a_job_whose_making_was_not_told_is_found_and_not_made_again() {
 }
 
 #[test]
+fn a_job_whose_making_was_not_told_can_be_cancelled() {
+    let endpoint = endpoint(Fate { looks: 100_000, ..Fate::default() });
+    let world = world(&endpoint);
+    let mut killed = following(&world, &endpoint, 1);
+    killed.signal(Signal::KILL);
+    killed.ends_within(LONGEST_RUN);
+    let mut note: Value = serde_json::from_str(&world.read("tuned/job.json")).unwrap();
+    note["job"] = Value::Null;
+    world.write("tuned/job.json", &note.to_string());
+    assert_eq!(world.json(&["finetune", "status"])["job"]["job"]["id"], "ftjob-0", "as the endpoint tells of it");
+    assert_eq!(world.text(&["finetune", "cancel"]), "ftjob-0 is cancelled\n");
+    world.run(&RUN).refused(&["ftjob-0 is cancelled"]);
+
+    note["ordered"] = json!(false);
+    world.write("tuned/job.json", &note.to_string());
+    world.run(&["finetune", "cancel"]).refused(&["tuned/job.json notes no job", "none of its training file"]);
+    std::fs::remove_file(world.file("tuned/job.json")).unwrap();
+    world.run(&["finetune", "cancel"]).refused(&["no job was ordered there"]);
+}
+
+#[test]
+fn a_job_that_is_called_what_nobody_knows_is_followed() {
+    let endpoint = endpoint(Fate { running: "dancing", ..Fate::default() });
+    let ran = world(&endpoint).run(&RUN);
+    assert!(ran.code == Some(3) && ran.stderr.contains("ftjob-0 is `dancing`, which is taken as under way"), "{ran:?}");
+    assert!(ran.stderr.contains("1000000 tokens, for 2.00"), "to its end: {ran:?}");
+}
+
+#[test]
 fn what_comes_to_nothing_says_why_and_changes_nothing() {
     for (ends, says) in [("failed", "is failed (too many bad lines)"), ("cancelled", "is cancelled")] {
         let endpoint = endpoint(Fate { ends, ..Fate::default() });
@@ -268,7 +297,7 @@ fn trouble_on_the_way_is_gone_through_or_told() {
     let none = "{\"data\": []}";
     run(&[none, "<html>", none], "is not what the API says");
     run(&[none, "{\"id\": \"a/b\", \"status\": \"queued\", \"training_file\": \"f\"}", none], "which is no id");
-    run(&[none, "{\"id\": \"a\", \"status\": \"dancing\", \"training_file\": \"f\"}", none], "`dancing`");
+    run(&[none, "{\"id\": \"a\", \"status\": 7, \"training_file\": \"f\"}", none], "is not what the API says");
     run(&[none, "{\"id\": \"a\", \"status\": \"succeeded\", \"training_file\": \"f\"}", none], "names no model");
     run(&["{\"data\": [{}]}"], "is not what the API says");
     assert_eq!(endpoint.jobs(), 0);
