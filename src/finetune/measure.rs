@@ -1,81 +1,104 @@
 //! What held-out users tell of a tuned model (section 2.2): exact match, recall and collapse.
 
-use futures::{StreamExt, stream};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::curate::popular_before;
 use super::error::FinetuneError;
 use super::manifest::Manifest;
-use super::positions::{Asked, asked};
-use crate::evaluation::{Answers, ExactMatch, RecallTally, Report};
+use super::positions::{Asked, User, asked};
+use crate::evaluation::{self, ExactMatch, RecallTally, Report};
 use crate::ids::ClusterId;
-use crate::inference::prompt;
 use crate::inference::{
-    Answer, Candidate, Decoding, Model, ModelError, Planned, Prompts, Question, Usage, Vocabulary, parse,
+    self, Answers, Bulk, DecodingConfig, Ended, Model, Parsed, Planned, Prompts, Purpose, Vocabulary, prompt,
 };
-use crate::interactions::{Log, Users, Window, clusters_of};
+use crate::interactions::{Log, Users, Window};
 use crate::taxonomy::Taxonomy;
 
 /// What a model is asked by.
 pub struct Examination<'e> {
     /// The samples that it was tuned with.
     pub manifest: &'e Manifest,
-    /// Their templates.
-    pub prompt: &'e prompt::Config,
-    /// The longest answer.
-    pub max_tokens: usize,
+    /// Their templates, the longest answer, and what asking may take.
+    pub inference: &'e inference::Config,
+    /// The file in which answers are kept: where judging was ended, it goes on from there.
+    pub answers: &'e Path,
+}
+
+/// Where asking stands: before it begins, and as it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asking {
+    /// Questions that ended.
+    pub done: u64,
+    /// Questions.
+    pub total: u64,
+    /// What they are going to take, or took so far, for people.
+    pub message: String,
 }
 
 /// Asks `model`, unconstrained and greedily, what [`Config::watched`](super::Config) held-out users take up next at
 /// each of their positions in the samples' window, by the samples' prompt. What that shows of recent behaviour is
 /// counted as for the samples: from the other users, strictly before the position.
+///
+/// Tells `told` beforehand what it is going to take. Where the budget does not do for all, the users that are left without
+/// an answer have no part in recall.
 pub async fn measure(
     by: &Examination<'_>,
-    model: &dyn Model,
+    model: Arc<dyn Model>,
     log: &Log,
     taxonomy: &Taxonomy,
+    told: &mut (dyn FnMut(Asking) + Send),
 ) -> Result<Report, FinetuneError> {
     let prompts = prompts(by, log, taxonomy).await?;
-    let Asked { users, plan, places } = asked(by.manifest, log).await?;
-    let mut answers = Answers::new(taxonomy.clusters().len() as u64, popular(by.manifest, log).await?);
-    let mut firsts: Vec<Option<ClusterId>> = vec![None; plan.len()];
-    let mut questions = Vec::new();
-    for (id, Planned { key, context }) in (0..).zip(&plan) {
-        let messages = prompts.render(key, context)?;
-        let decoding = Decoding::Free { samples: 1, temperature: 0.0, seed: 0, max_tokens: by.max_tokens };
-        questions.push(Question { id, messages, decoding });
-    }
-    let mut told = model.ask(stream::iter(questions).boxed());
-    while let Some(answer) = told.next().await {
-        let answer = match answer {
-            // One bad key never stops the run; to the gates it is an answer that names no cluster.
-            Err(ModelError { question: Some(id), problem }) => {
-                tracing::warn!(problem, "one question was not answered");
-                Answer {
-                    id,
-                    candidates: vec![Candidate { text: String::new(), probability: None }],
-                    usage: Usage::default(),
-                }
-            }
-            answer => answer?,
-        };
-        let Some(Planned { key, .. }) = plan.get(answer.id as usize) else { continue };
-        let said = parse(prompts.vocabulary(), key, &answer.candidates);
+    let Asked { plan, users } = asked(by.manifest, log).await?;
+    let plan: Arc<[Planned]> = plan.into();
+    let mut bulk = Bulk::new(model, prompts, Answers::open(by.answers)?, unconstrained(by.inference));
+    let forecast = bulk.forecast(&plan, 0)?;
+    told(Asking { done: 0, total: forecast.questions, message: forecast.to_string() });
+    let mut tell =
+        |now: inference::Progress| told(Asking { done: now.done, total: now.total, message: now.to_string() });
+    bulk.ask(&plan, Purpose::Table, &mut tell).await?;
+    let said = plan.iter().map(|planned| said(&bulk, planned)).collect::<Result<Vec<_>, FinetuneError>>()?;
+
+    let clusters = taxonomy.clusters().len();
+    let mut answers = evaluation::Answers::new(clusters as u64, popular(by.manifest, log).await?);
+    for (Planned { key, .. }, said) in plan.iter().zip(&said) {
+        let Some(said) = said else { continue };
         answers.free(ExactMatch { asked: said.said, matched: said.exact });
         answers.key(key, said.first);
-        firsts[answer.id as usize] = said.first;
     }
-    let mut recall = RecallTally::new(taxonomy.clusters().len());
-    let mut places = places.into_iter();
-    for user in &users {
-        recall.take(&clusters_of(user), |_| places.next().and_then(|place| firsts[place]));
+    let mut recall = RecallTally::new(clusters);
+    for User { sequences, places } in &users {
+        let of_user: Option<Vec<&Parsed>> = places.iter().map(|&place| said[place].as_ref()).collect();
+        let Some(of_user) = of_user else { continue };
+        let mut of_user = of_user.into_iter();
+        recall.take(sequences, |_| of_user.next().and_then(|said| said.first));
     }
     Ok(Report { recall: recall.finish(), ..Report::default() }.with_answers(&answers))
+}
+
+/// One answer of each key, as the model says it.
+fn unconstrained(config: &inference::Config) -> inference::Config {
+    let max_tokens = config.decoding.max_tokens;
+    let decoding = DecodingConfig { retries: 0, max_tokens, ..DecodingConfig::default() };
+    inference::Config { decoding, budget: config.budget, ..inference::Config::default() }
+}
+
+/// What came of a question; `None` where it was not asked.
+fn said(bulk: &Bulk, planned: &Planned) -> Result<Option<Parsed>, FinetuneError> {
+    let trace = bulk.trace(planned)?;
+    Ok(match trace.ended {
+        Ended::LeftOut => None,
+        // To the gates it is an answer that names no cluster.
+        Ended::Failed => Some(Parsed { said: 1, ..Parsed::default() }),
+        Ended::Answered(_) | Ended::Fallback => Some(trace.first),
+    })
 }
 
 /// The samples' prompts.
 async fn prompts(by: &Examination<'_>, log: &Log, taxonomy: &Taxonomy) -> Result<Prompts, FinetuneError> {
     let Manifest { config, held_out, from, prompt_hash, .. } = by.manifest;
-    let template = prompt::Config { template: config.prompt, ..by.prompt.clone() };
+    let template = prompt::Config { template: config.prompt, ..by.inference.prompt.clone() };
     let mut prompts = Prompts::new(&template, Vocabulary::new(taxonomy)?)?;
     if prompts.hash() != *prompt_hash {
         let problem = "the prompt's template was changed since the samples were curated: curate them again".into();

@@ -13,16 +13,20 @@ use super::recent::Recent;
 use crate::ids::ClusterId;
 use crate::inference::Planned;
 use crate::inference::prompt::Template;
-use crate::interactions::{Log, Meeting, Part, UserSequences, Users, Window};
+use crate::interactions::{Log, Meeting, Part, UserSequences, Users, Window, clusters_of};
 use crate::retrieval::Context;
 
 /// What is asked, each prompt once.
 pub(super) struct Asked {
-    /// The users' sequences.
-    pub(super) users: Vec<UserSequences>,
     /// Keys with what their prompts show.
     pub(super) plan: Vec<Planned>,
-    /// Of each position that has a successor, sequence by sequence: its place in `plan`.
+    pub(super) users: Vec<User>,
+}
+
+/// A user who is asked about.
+pub(super) struct User {
+    pub(super) sequences: Vec<Vec<ClusterId>>,
+    /// Of each position that has a successor, sequence by sequence: its place in the plan.
     pub(super) places: Vec<usize>,
 }
 
@@ -48,7 +52,13 @@ pub(super) async fn asked(manifest: &Manifest, log: &Log) -> Result<Asked, Finet
         });
         places.push(place);
     }
-    Ok(Asked { users, plan, places })
+    let mut places = places.into_iter();
+    let user = |sequences: UserSequences| User {
+        places: places.by_ref().take(sequences.iter().map(|sequence| sequence.len() - 1).sum()).collect(),
+        sequences: clusters_of(&sequences),
+    };
+    let users = users.into_iter().map(user).collect();
+    Ok(Asked { plan, users })
 }
 
 /// The held-out users that a hash draws first; the same whenever they are drawn.

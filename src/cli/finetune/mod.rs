@@ -3,6 +3,7 @@
 #[cfg(feature = "embedded")]
 mod adapter;
 mod curate;
+mod judge;
 mod order;
 mod run;
 mod shown;

@@ -2,21 +2,20 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 #[cfg(feature = "embedded")]
 use super::adapter;
-use super::order;
-use crate::cli::{Common, output, runtime, who};
-use crate::config::Config;
-use crate::evaluation::{self, Report};
-use crate::finetune::{Backend, Examination, Samples, measure};
+use super::{judge, order};
+use crate::cli::{Common, output, who};
+use crate::evaluation;
+use crate::finetune::{Backend, Samples};
 use crate::inference::Model;
-use crate::interactions::{Log, load_taxonomy};
+use crate::interactions::load_taxonomy;
 use crate::store::Store;
 use crate::store::models::{ModelManifest, ModelState, NewModel, NewWeights, Weights};
-use crate::taxonomy::Taxonomy;
 
 /// Exit code when a gate held the model.
 const HELD: u8 = 3;
@@ -76,12 +75,12 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         let state = store.model_state(known.model)?;
         return report(common, &known, state, "");
     }
-    output::note("asking the tuned model what held-out users take up next");
-    let figures = match &tuned.weights {
+    let model: Arc<dyn Model> = match &tuned.weights {
         #[cfg(feature = "embedded")]
-        Learnt::Adapter { .. } => judge(&config, &adapter::model(&config, &args, &taxonomy)?, &samples, &taxonomy)?,
-        Learnt::Remote(model) => judge(&config, &order::model(&config, model, &taxonomy)?, &samples, &taxonomy)?,
+        Learnt::Adapter { .. } => Arc::new(adapter::model(&config, &args, &taxonomy)?),
+        Learnt::Remote(model) => Arc::new(order::model(&config, model, &taxonomy)?),
     };
+    let figures = judge::figures(&config, &args, model, &samples, &taxonomy)?;
     let verdict = evaluation::judge_model(&figures, &config.evaluation);
     let judgement = verdict.judgement(&figures, "gates", ModelState::Approved, ModelState::Held);
     let (state, why) = (judgement.state, judgement.why.clone());
@@ -114,18 +113,6 @@ fn known(store: &Store, learnt: &Learnt) -> anyhow::Result<Option<ModelManifest>
         }
     }
     Ok(None)
-}
-
-fn judge(config: &Config, model: &dyn Model, samples: &Samples, taxonomy: &Taxonomy) -> anyhow::Result<Report> {
-    let by = Examination {
-        manifest: &samples.manifest,
-        prompt: &config.inference.prompt,
-        max_tokens: config.inference.decoding.max_tokens,
-    };
-    runtime()?.block_on(async {
-        let log = Log::open(&config.interactions, taxonomy).await?;
-        anyhow::Ok(measure(&by, model, &log, taxonomy).await?)
-    })
 }
 
 fn report(common: &Common, manifest: &ModelManifest, state: ModelState, why: &str) -> anyhow::Result<ExitCode> {

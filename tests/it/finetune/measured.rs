@@ -7,9 +7,9 @@ use std::time::Duration;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use segue::evaluation::{Collapse, ExactMatch, Report};
-use segue::finetune::{Config, Examination, FinetuneError, Manifest, measure};
-use segue::inference::prompt::{self, Template};
-use segue::inference::{Answer, Candidate, Decoding, Model, ModelError, Question, Usage};
+use segue::finetune::{Asking, Config, Examination, FinetuneError, Manifest, measure};
+use segue::inference::prompt::Template;
+use segue::inference::{self, Answer, BudgetConfig, Candidate, Decoding, Model, ModelError, Question, Usage};
 use segue::retrieval::{self, Similarity};
 
 use super::{HELD_OUT, World, few, one_after_the_other, read};
@@ -41,18 +41,30 @@ impl Model for Scripted {
     }
 }
 
-/// What came of asking, and the prompts.
+/// What came of asking, with all that was told of it, and the prompts.
+fn asked(
+    world: &World,
+    manifest: &Manifest,
+    inference: &inference::Config,
+    says: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static,
+) -> (Result<Report, FinetuneError>, Vec<Asking>, Vec<String>) {
+    let model = Arc::new(Scripted { says: Arc::new(says), asked: Arc::default() });
+    let asked = Arc::clone(&model.asked);
+    let by = Examination { manifest, inference, answers: &world.dir.path().join("answers.redb") };
+    let (taxonomy, mut told) = (world.taxonomy(), Vec::new());
+    let mut tell = |asking| told.push(asking);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let report = runtime.block_on(async { measure(&by, model, &world.log().await?, &taxonomy, &mut tell).await });
+    let asked = asked.lock().unwrap().clone();
+    (report, told, asked)
+}
+
 fn measured(
     world: &World,
     manifest: &Manifest,
     says: impl Fn(&str) -> Option<&'static str> + Send + Sync + 'static,
 ) -> (Result<Report, FinetuneError>, Vec<String>) {
-    let model = Scripted { says: Arc::new(says), asked: Arc::default() };
-    let by = Examination { manifest, prompt: &prompt::Config::default(), max_tokens: 8 };
-    let taxonomy = world.taxonomy();
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let report = runtime.block_on(async { measure(&by, &model, &world.log().await?, &taxonomy).await });
-    let asked = model.asked.lock().unwrap().clone();
+    let (report, _, asked) = asked(world, manifest, &inference::Config::default(), says);
     (report, asked)
 }
 
@@ -100,6 +112,27 @@ fn answers_come_to_exact_match_recall_and_collapse() {
     assert_eq!((recall.users, recall.positions, recall.hits), (3, 6, 2), "{recall:?}");
     let Collapse { keys, distinct, own, .. } = report.collapse.unwrap();
     assert_eq!((keys, distinct, own), (2, 1, 0));
+}
+
+#[test]
+fn it_says_beforehand_what_it_takes_keeps_to_the_budget_and_asks_nothing_twice() {
+    let world = world(Similarity::Frequency);
+    let manifest = world.curate_to_stay(&config(), None).unwrap();
+    let budget = BudgetConfig { max_questions: Some(2), ..BudgetConfig::default() };
+    let capped = inference::Config { budget, ..inference::Config::default() };
+    // In the order in which a hash draws users, the budget does for the first one, and no longer.
+    let (report, told, first) = asked(&world, &manifest, &capped, |_| Some("cluster 0"));
+    assert!(told[0].total == 2 && told[0].message.contains("2 questions to ask about 4 keys"), "{told:?}");
+    assert!(told[0].message.contains("2 over the budget") && told.last().unwrap().done == 2, "{told:?}");
+    let report = report.unwrap();
+    assert_eq!((first.len(), report.exact_match), (2, Some(ExactMatch { asked: 2, matched: 2 })));
+    let recall = report.recall.unwrap();
+    assert_eq!((recall.users, recall.positions), (1, 2), "the others were not asked about: {recall:?}");
+
+    let (report, told, second) = asked(&world, &manifest, &inference::Config::default(), |_| Some("cluster 0"));
+    assert!(told[0].message.contains("2 questions to ask about 4 keys (2 known)"), "{told:?}");
+    assert!(second.len() == 2 && second.iter().all(|prompt| !first.contains(prompt)), "{second:?}");
+    assert_eq!(report.unwrap().recall.unwrap().users, 3);
 }
 
 #[test]

@@ -60,7 +60,8 @@ fn a_job_is_ordered_followed_judged_and_its_model_asked_once_someone_approves_it
     for said in ["tokens are to be trained in 3 epochs for about", "the job is ftjob-0 at", "ftjob-0 is running"] {
         assert!(held.stderr.contains(said), "{said}: {held:?}");
     }
-    for said in ["Created fine-tuning job", "step 1/4: loss 1.000", "1000000 tokens, for 2.00"] {
+    let asked = format!("ask 0/{0}: {0} questions to ask about {0} keys", endpoint.questions().len());
+    for said in ["Created fine-tuning job", "step 1/4: loss 1.000", "1000000 tokens, for 2.00", &asked] {
         assert!(held.stderr.contains(said), "{said}: {held:?}");
     }
     assert!(held.stdout.starts_with("held m1: exact_match: "), "{held:?}");
