@@ -72,6 +72,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
             judged(common, &store, model, ModelState::Approved)?;
         }
     }
+    #[cfg(feature = "refresher")]
+    super::tuned::tell_unasked(&config, &store)?;
     Ok(ExitCode::SUCCESS)
 }
 

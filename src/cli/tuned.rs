@@ -3,8 +3,12 @@
 use serde_json::{Value, json};
 
 use super::output;
+use crate::config::Config;
 use crate::finetune::Manifest;
+use crate::inference::{Backend, Choice};
 use crate::interactions::Window;
+use crate::store::Store;
+use crate::store::models::Weights;
 
 /// Tells what a person needs of a model's samples to draw such ones again, or to know why others came of it. Gives back
 /// what else it says of its training: how often each answer is given is for --json.
@@ -29,4 +33,24 @@ pub(super) fn tell_samples(mut training: Value) -> anyhow::Result<Value> {
         training.remove("manifest");
     }
     Ok(training)
+}
+
+/// Says so where the config keeps refreshes from asking the model that may be asked.
+pub(super) fn tell_unasked(config: &Config, store: &Store) -> anyhow::Result<()> {
+    let Some(model) = store.current_model()? else { return Ok(()) };
+    let backends = match store.model(model)?.weights {
+        Weights::Adapter { .. } => &[Backend::Embedded][..],
+        Weights::Remote { .. } => &[Backend::OpenAi, Backend::OpenAiBatch],
+    };
+    let mut wanted = Vec::new();
+    if config.inference.model != Choice::Registry {
+        wanted.push("model = \"registry\"".to_owned());
+    }
+    if !backends.contains(&config.inference.backend) {
+        wanted.push(format!("backend = \"{}\"", backends[0].name()));
+    }
+    if !wanted.is_empty() {
+        output::note(format_args!("refreshes will not ask {model} until [inference] says {}", wanted.join(" and ")));
+    }
+    Ok(())
 }

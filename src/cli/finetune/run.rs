@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 #[cfg(feature = "embedded")]
 use super::adapter;
 use super::{judge, order};
+use crate::cli::tuned::tell_unasked;
 use crate::cli::{Common, output, who};
 use crate::evaluation;
 use crate::finetune::{Backend, Samples};
@@ -95,6 +96,9 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         creator: who(),
         reason: args.why,
     })?;
+    if state == ModelState::Approved {
+        tell_unasked(&config, &store)?;
+    }
     report(common, &manifest, state, &why)
 }
 

@@ -82,9 +82,13 @@ fn a_job_is_ordered_followed_judged_and_its_model_asked_once_someone_approves_it
     assert_eq!(training["manifest"], manifest, "nothing of the samples is lost");
     assert_eq!(manifest["retrieval"]["top"], 1, "{manifest}");
     let text = world.text(&["models", "show", "m1"]);
-    for said in
-        ["24 train, ", ", natural, drawn with the seed 1", "[2025-10-", "log (", "top 1 by frequency, instance, of 7days"]
-    {
+    for said in [
+        "24 train, ",
+        ", natural, drawn with the seed 1",
+        "[2025-10-",
+        "log (",
+        "top 1 by frequency, instance, of 7days",
+    ] {
         assert!(text.contains(said), "{said}: {text}");
     }
 
@@ -113,8 +117,23 @@ fn obeying() -> Endpoint {
 
 #[test]
 fn a_model_that_obeys_is_approved() {
-    let ran = world(&obeying()).run(&RUN);
+    let world = world(&obeying());
+    let ran = world.run(&RUN);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "approved m1\n"), "{ran:?}");
+    assert!(!ran.stderr.contains("will not ask"), "{ran:?}");
+}
+
+#[test]
+fn a_model_that_the_config_does_not_have_asked_is_said_to_be_so() {
+    let world = world(&obeying());
+    let aside = ["--set", "inference.model=config"];
+    let ran = world.run(&[&RUN[..], &aside].concat());
+    let says = "refreshes will not ask m1 until [inference] says model = \"registry\"\n";
+    assert!(ran.code == Some(0) && ran.stderr.contains(says), "{ran:?}");
+    let both = [&aside[..], &["--set", "inference.backend=retrieved"]].concat();
+    let approved = world.run(&[&["models", "approve", "m1", "--why", "again"], &both[..]].concat());
+    assert!(approved.stderr.contains("says model = \"registry\" and backend = \"openai\""), "{approved:?}");
+    assert!(!world.run(&["models", "approve", "m1", "--why", "again"]).stderr.contains("will not ask"));
 }
 
 #[test]
