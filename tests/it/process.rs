@@ -18,6 +18,7 @@ mod model;
 #[cfg(feature = "embedded")]
 mod peers;
 mod refresher;
+mod registry;
 mod runs;
 mod server;
 mod serving;
