@@ -9,8 +9,8 @@ use crate::ids::ClusterId;
 use crate::interactions::{Moved, Window};
 use crate::retrieval::{Config, Context};
 
-/// When a step began, its key, where it led, and who made it.
-type Step = (DateTime<Utc>, Vec<ClusterId>, ClusterId, u64);
+/// When a step began and when it ended, its key, where it led, and who made it.
+type Step = (DateTime<Utc>, DateTime<Utc>, Vec<ClusterId>, ClusterId, u64);
 
 /// Steps that lie wholly in a window, as a refresh at that moment counts them.
 struct Steps {
@@ -32,11 +32,12 @@ impl Steps {
         Self { min_users, by_start: BinaryHeap::new(), counts: HashMap::new() }
     }
 
-    fn add(&mut self, (began, key, next, user): Step) {
-        let made = self.counts.entry(key.clone()).or_default().entry(next).or_default();
+    fn add(&mut self, step: Step) {
+        let (_, _, key, next, user) = &step;
+        let made = self.counts.entry(key.clone()).or_default().entry(*next).or_default();
         made.times += 1;
-        *made.by.entry(user).or_default() += 1;
-        self.by_start.push(Reverse((began, key, next, user)));
+        *made.by.entry(*user).or_default() += 1;
+        self.by_start.push(Reverse(step));
     }
 
     /// Takes out one that began before `from`.
@@ -46,7 +47,7 @@ impl Steps {
             return None;
         }
         let Reverse(step) = self.by_start.pop()?;
-        let (_, key, next, user) = &step;
+        let (_, _, key, next, user) = &step;
         if let Some(of_key) = self.counts.get_mut(key) {
             if let Some(made) = of_key.get_mut(next) {
                 made.forget(*user);
@@ -83,6 +84,8 @@ pub(super) struct Recent {
     config: Config,
     window: TimeDelta,
     now: Steps,
+    /// Steps across the border of the two, by when they ended: neither counts them until the border has passed that.
+    across: BinaryHeap<Reverse<(DateTime<Utc>, Step)>>,
     earlier: Steps,
     /// Those of this very instant, which it does not know yet.
     pending: Vec<Moved>,
@@ -93,7 +96,7 @@ impl Recent {
     pub(super) fn new(config: &Config, min_users: u64) -> Self {
         let window = TimeDelta::from_std(config.window).unwrap_or(TimeDelta::MAX);
         let [now, earlier] = [Steps::new(min_users), Steps::new(min_users)];
-        Self { config: config.clone(), window, now, earlier, pending: Vec::new() }
+        Self { config: config.clone(), window, now, across: BinaryHeap::new(), earlier, pending: Vec::new() }
     }
 
     /// The stretch of log whose steps the moments of `window` show: its first ones know what went before it.
@@ -114,16 +117,25 @@ impl Recent {
         Context::instance(&self.config, &self.now.of(key), &self.earlier.of(key))
     }
 
+    /// Takes out a step across the border that ended before `from`.
+    fn ended_before(&mut self, from: DateTime<Utc>) -> Option<Step> {
+        self.across.peek().filter(|Reverse((ended, _))| *ended < from)?;
+        self.across.pop().map(|Reverse((_, step))| step)
+    }
+
     fn advance(&mut self, at: DateTime<Utc>) {
         if self.pending.first().is_some_and(|first| first.at < at) {
             for moved in self.pending.drain(..) {
-                self.now.add((moved.began, moved.key, moved.next, moved.user));
+                self.now.add((moved.began, moved.at, moved.key, moved.next, moved.user));
             }
         }
         let back = |from: Option<DateTime<Utc>>| from.and_then(|from| from.checked_sub_signed(self.window));
         let Some(from) = back(Some(at)) else { return };
         let before = back(Some(from));
         while let Some(step) = self.now.before(from) {
+            self.across.push(Reverse((step.1, step)));
+        }
+        while let Some(step) = self.ended_before(from) {
             if before.is_none_or(|before| step.0 >= before) {
                 self.earlier.add(step);
             }
@@ -191,6 +203,20 @@ mod tests {
         // [14, 24) against [4, 14): the window before has what was new a moment ago.
         assert_eq!(shown(24), [(4, -1), (5, -1)]);
         assert_eq!(shown(60), []);
+    }
+
+    #[test]
+    fn a_step_across_the_border_of_the_two_windows_is_in_neither() {
+        let mut recent = recent(Similarity::Trend, 1);
+        recent.add(&step(7, 0, 5, 3));
+        let mut shown = |at| {
+            let context = recent.context(&[ClusterId(1), ClusterId(2)], time(at));
+            context.successors.iter().map(|next| next.change.unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            [shown(10), shown(12), shown(15), shown(16), shown(21)],
+            [vec![1], vec![], vec![], vec![-1], vec![]]
+        );
     }
 
     #[test]
