@@ -9,7 +9,7 @@ use super::asking::Asking;
 use super::build::build;
 use super::error::ReplayError;
 use super::step::{Period, Step, periods};
-use super::stretch::{Answering, Compared, Version};
+use super::stretch::{Answering, Compared, Rows, Version};
 use super::tally::{Difference, HitRate, Tally};
 use crate::ids::ClusterId;
 use crate::interactions::{HeldOut, Log, Users, Window};
@@ -83,7 +83,8 @@ pub async fn hit_rate<B: AsRef<[u8]>>(
                 Answering::Random => asking.random(&stretch, &mut tally),
                 Answering::Stored(stored) => asking.table(&stored.name, &stored.table, &stretch, &mut tally)?,
                 Answering::Counted { window, rows } => {
-                    let table = build(&counted, taxonomy, &settings.table, &window, rows).await?;
+                    let (table, has_rows) = rows.settings(&settings.table);
+                    let table = build(&counted, taxonomy, &table, &window, has_rows).await?;
                     asking.table(name, &table, &stretch, &mut tally)?;
                 }
             }
@@ -103,7 +104,11 @@ fn report<B>(
     tallies: &[Tally],
 ) -> Option<HitRate> {
     let Settings { n, resamples, .. } = *settings;
-    let has_rows = |version: &Version<B>| matches!(version, Version::Counted { rows: true, .. } | Version::Stored(_));
+    let has_rows = |version: &Version<B>| match version {
+        Version::Counted { rows, .. } => *rows != Rows::None,
+        Version::Random => false,
+        Version::Stored(_) => true,
+    };
     let named = compared.iter().zip(tallies);
     let rates = named
         .clone()

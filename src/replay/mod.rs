@@ -22,7 +22,7 @@ pub use drift::{Drift, Identical, Neighbours, Null, SUPPORTS, TOPS, drift};
 pub use error::ReplayError;
 pub use hit_rate::{Settings, hit_rate};
 pub use step::{Period, Step, periods};
-pub use stretch::{Compared, Refresh, Stored, Version};
+pub use stretch::{Compared, Refresh, Rows, Stored, Version};
 pub use tally::{Difference, HitRate, Level, Rates, Scores};
 
 /// What a replay is doing, of how much in all.

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::error::ReplayError;
 use super::step::{Period, Step, periods};
 use crate::interactions::Window;
-use crate::table::Table;
+use crate::table::{self, MinCount, Table};
 
 /// A version with the name that the report calls it by.
 #[derive(Debug)]
@@ -25,8 +25,8 @@ pub enum Version<B> {
     Counted {
         /// When it is counted.
         refresh: Refresh,
-        /// Whether it has rows; without, it answers with what is popular and new to the user.
-        rows: bool,
+        /// Which rows it has.
+        rows: Rows,
     },
     /// Clusters drawn at random among those that are new to the user: its expectation.
     Random,
@@ -41,6 +41,30 @@ pub enum Refresh {
     Every(Step),
     /// At the start, and held fixed.
     Once,
+    /// At a moment, which must not lie behind the start, and held fixed.
+    At(DateTime<Utc>),
+}
+
+/// The rows of a counted table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Of every key with the support that the settings ask for.
+    Configured,
+    /// Of every key with this support.
+    Supported(MinCount),
+    /// None: it answers with what is popular and new to the user.
+    None,
+}
+
+impl Rows {
+    /// What such a table is built by, and whether it has rows.
+    pub(super) fn settings(&self, table: &table::Config) -> (table::Config, bool) {
+        match self {
+            Self::Configured => (table.clone(), true),
+            Self::Supported(min_count) => (table::Config { min_count: min_count.clone(), ..table.clone() }, true),
+            Self::None => (table.clone(), false),
+        }
+    }
 }
 
 /// A table of a store.
@@ -61,7 +85,7 @@ impl<B> Clone for Stored<B> {
 
 /// What answers during one period.
 pub(super) enum Answering<B> {
-    Counted { window: Window, rows: bool },
+    Counted { window: Window, rows: Rows },
     Random,
     Stored(Stored<B>),
 }
@@ -81,13 +105,16 @@ impl<B> Version<B> {
         match self {
             Self::Random => Ok(vec![(whole, Answering::Random)]),
             Self::Counted { refresh, rows } => {
+                let counted = |at| Answering::Counted {
+                    window: Window { from: Some(window.before(at)), to: Some(at) },
+                    rows: rows.clone(),
+                };
                 let stretches = match refresh {
                     Refresh::Every(step) => periods(from, to, *step)?,
                     Refresh::Once => vec![whole],
+                    Refresh::At(at) => return Ok(vec![(whole, counted(*at))]),
                 };
-                let before = |at| Window { from: Some(window.before(at)), to: Some(at) };
-                let counted = |stretch: Period| Answering::Counted { window: before(stretch.from), rows: *rows };
-                Ok(stretches.into_iter().map(|stretch| (stretch, counted(stretch))).collect())
+                Ok(stretches.into_iter().map(|stretch| (stretch, counted(stretch.from))).collect())
             }
             Self::Stored(tables) => stored(tables, whole),
         }

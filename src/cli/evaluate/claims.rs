@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::told::estimate;
+use super::versions::{Kind, Named};
 use crate::evaluation::Estimate;
 use crate::replay::{Difference, Drift, HitRate, Step};
 
@@ -62,18 +63,14 @@ fn of_cut(Measured { by, rates, drift }: &Measured) -> Vec<Claim> {
     let mut claims = Vec::new();
     for difference in &rates.differences {
         let Difference { version, against, served_1, served_n } = difference;
-        let claim = match against.split_once(':') {
-            Some(("retrieved", _)) => {
-                format!("3.1: refreshed hits more than held fixed (`{version}` beside `{against}`, by {by})")
-            }
-            Some(("popular", _)) => {
-                format!(
-                    "beyond the paper: a key's own successors hit more than what is popular (`{version}` beside \
-                         `{against}`, by {by})"
-                )
-            }
-            _ => format!("beyond the paper: they hit more than a random novel cluster (by {by})"),
+        let claim = match against.parse::<Named>().map_or(Kind::Other, |against| against.kind()) {
+            Kind::Held => "3.1: refreshed hits more than held fixed",
+            Kind::Popular => "beyond the paper: a key's own successors hit more than what is popular",
+            Kind::Supported => "beyond the paper: keys that were rarely seen are worth a row of their own",
+            Kind::Random => "beyond the paper: a key's own successors hit more than a random novel cluster",
+            Kind::Other => "one hits more than the other",
         };
+        let claim = format!("{claim} (`{version}` beside `{against}`, by {by})");
         let (one, several) = (estimate(Some(*served_1)), estimate(Some(*served_n)));
         let measured = format!("difference of hit rate@1 {one} points, @{n} {several} points");
         claims.push(Claim { claim, measured: measured.replace(" %", ""), verdict: above_zero(*served_1, *served_n) });

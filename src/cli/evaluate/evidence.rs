@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::over::Over;
 use super::told::{Row, Told};
+use super::versions::Named;
 use super::{claims, hit_rate, stability};
 use crate::chart::Theme;
 use crate::cli::{Common, output};
@@ -33,6 +34,12 @@ pub(super) struct Args {
     /// The end, exclusive
     #[arg(long)]
     to: Option<String>,
+    /// Further versions that are compared, named as for hit-rate
+    #[arg(long, value_delimiter = ',')]
+    versions: Vec<Named>,
+    /// A file whose words are put at the page's end
+    #[arg(long, value_name = "FILE")]
+    notes: Option<PathBuf>,
     /// Times that users are drawn anew for an interval
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     resamples: u64,
@@ -53,6 +60,7 @@ struct Page {
     resamples: u64,
     claims: Vec<claims::Claim>,
     sections: Vec<Section>,
+    notes: String,
 }
 
 /// One cut of time.
@@ -72,6 +80,8 @@ struct Part {
 }
 
 pub(super) fn run(common: &Common, config: &Config, args: &Args) -> anyhow::Result<ExitCode> {
+    let read = |path: &PathBuf| std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()));
+    let notes = args.notes.as_ref().map(read).transpose()?.unwrap_or_default();
     let pictures = args.out.join("evidence");
     std::fs::create_dir_all(&pictures).with_context(|| format!("making {}", pictures.display()))?;
     let cuts = [
@@ -82,7 +92,8 @@ pub(super) fn run(common: &Common, config: &Config, args: &Args) -> anyhow::Resu
     let runtime = crate::cli::runtime()?;
     for (by, window, versions) in cuts {
         let over = Over { from: args.from.clone(), to: args.to.clone(), by };
-        let versions = versions.split(',').map(str::parse).collect::<Result<_, _>>()?;
+        let mut versions = versions.split(',').map(str::parse).collect::<Result<Vec<Named>, _>>()?;
+        versions.extend(args.versions.iter().cloned());
         let asked = hit_rate::Args::everyone(over.clone(), versions, window, args.resamples);
         let rates = runtime.block_on(hit_rate::measure(config, &asked))?;
         // Stability needs no window before it.
@@ -116,6 +127,7 @@ pub(super) fn run(common: &Common, config: &Config, args: &Args) -> anyhow::Resu
         resamples: args.resamples,
         claims: claims::claims(&measured),
         sections,
+        notes,
     };
     let path = args.out.join("evidence.md");
     let text =

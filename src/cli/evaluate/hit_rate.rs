@@ -19,7 +19,8 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) over: Over,
     /// What is compared: retrieved:STEP or popular:STEP (counted anew every STEP), retrieved:held or popular:held
-    /// (counted once), random, version:3 or version:3+5 of the store, channel:NAME
+    /// (counted once), retrieved:2026-01-31 (counted on that day), retrieved:STEP:200+30 (only of keys seen that often:
+    /// of one cluster, of two), random, version:3 or version:3+5 of the store, channel:NAME
     #[arg(long, value_delimiter = ',', default_value = "retrieved:2d,retrieved:held,popular:2d,random")]
     pub(super) versions: Vec<Named>,
     #[command(flatten)]

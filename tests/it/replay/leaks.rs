@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use segue::replay::{Refresh, ReplayError, Step, Stored, Version};
+use segue::replay::{Refresh, ReplayError, Rows, Step, Stored, Version};
 use segue::table::{BuildLimits, Lineage, Shape, Table, TableBuilder};
 
 use super::{day, replayed, settings, written};
@@ -40,6 +40,21 @@ fn a_stored_table_that_knows_the_future_is_caught() {
 }
 
 #[test]
+fn a_table_counted_behind_the_start_is_caught_at_the_first_moment_that_it_knows() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = written(directory.path(), &log());
+    let ask = |at| {
+        let version = Version::Counted { refresh: Refresh::At(day(at)), rows: Rows::Configured };
+        run(replayed(&config, &taxonomy(20), &settings(40, 60), vec![version]))
+    };
+    assert_eq!(ask(40).unwrap().versions[0].overall.positions, 20);
+    let error = ask(50).unwrap_err().to_string();
+    for said in ["version 0 holds what happened up to 1970-02-20", "asked about 1970-02-10"] {
+        assert!(error.contains(said), "{error}");
+    }
+}
+
+#[test]
 fn of_several_stored_tables_the_newest_that_may_answers() {
     let directory = tempfile::tempdir().unwrap();
     let config = written(directory.path(), &log());
@@ -64,7 +79,12 @@ fn what_comes_later_changes_no_earlier_answer() {
     let versions = || {
         let counted = |refresh, rows| Version::Counted { refresh, rows };
         let (daily, weekly) = (Refresh::Every(Step::Days(1)), Refresh::Every(Step::Days(7)));
-        vec![counted(daily, true), counted(Refresh::Once, true), counted(weekly, false), Version::Random]
+        vec![
+            counted(daily, Rows::Configured),
+            counted(Refresh::Once, Rows::Configured),
+            counted(weekly, Rows::None),
+            Version::Random,
+        ]
     };
     let ask = |dir: &std::path::Path, rows: &[_]| {
         run(replayed(&written(dir, rows), &taxonomy(20), &settings(40, 60), versions())).unwrap()
