@@ -44,7 +44,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u64).range(1..=100_000))]
     resamples: u64,
     /// Random deals for the stability of a log without drift
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..=1000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(2..=1000))]
     deals: u64,
 }
 
@@ -58,6 +58,7 @@ struct Page {
     positions: u64,
     users: usize,
     resamples: u64,
+    deals: u64,
     claims: Vec<claims::Claim>,
     sections: Vec<Section>,
     notes: String,
@@ -125,6 +126,7 @@ pub(super) fn run(common: &Common, config: &Config, args: &Args) -> anyhow::Resu
         positions: overall.positions,
         users: overall.users,
         resamples: args.resamples,
+        deals: args.deals,
         claims: claims::claims(&measured),
         sections,
         notes,
