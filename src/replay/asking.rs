@@ -68,11 +68,11 @@ impl Asking<'_> {
         tally: &mut Tally,
     ) -> Result<(), ReplayError> {
         let unknown = || ReplayError::UnknownWindow { version: name.to_owned() };
-        let counted_to = table.lineage().window_to.ok_or_else(unknown)?;
+        let knows_to = table.lineage().knows_to().ok_or_else(unknown)?;
         self.answers(name, table, stretch, |period, user, position, answer| {
-            if position.at < counted_to {
-                let (counted_to, asked) = (counted_to.to_rfc3339(), position.at.to_rfc3339());
-                return Err(ReplayError::LookAhead { version: name.to_owned(), counted_to, asked });
+            if position.at < knows_to {
+                let (knows_to, asked) = (knows_to.to_rfc3339(), position.at.to_rfc3339());
+                return Err(ReplayError::LookAhead { version: name.to_owned(), knows_to, asked });
             }
             tally.take(period, user, &answer.hits);
             tally.take_level(answer.matched, &answer.hits);

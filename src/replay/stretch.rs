@@ -30,7 +30,7 @@ pub enum Version<B> {
     },
     /// Clusters drawn at random among those that are new to the user: its expectation.
     Random,
-    /// Tables of a store, each from where its window ends on, the newest such one answering.
+    /// Tables of a store, each from where its window ends on (and that of its model's tuning), the newest such one answering.
     Stored(Vec<Stored<B>>),
 }
 
@@ -121,11 +121,11 @@ impl<B> Version<B> {
     }
 }
 
-/// Each table from its window's end to the next one's; the first one must have ended by the start.
+/// Each table from the end of what it knows to the next one's; the first one's must have come by the start.
 fn stored<B: AsRef<[u8]>>(tables: &[Stored<B>], whole: Period) -> Result<Vec<(Period, Answering<B>)>, ReplayError> {
     let ended = |stored: &Stored<B>| {
         let unknown = || ReplayError::UnknownWindow { version: stored.name.clone() };
-        Ok((stored.table.lineage().window_to.ok_or_else(unknown)?, stored.clone()))
+        Ok((stored.table.lineage().knows_to().ok_or_else(unknown)?, stored.clone()))
     };
     let mut tables = tables.iter().map(ended).collect::<Result<Vec<_>, ReplayError>>()?;
     tables.sort_by_key(|&(to, _)| to);
@@ -141,8 +141,8 @@ fn stored<B: AsRef<[u8]>>(tables: &[Stored<B>], whole: Period) -> Result<Vec<(Pe
             break;
         }
         if tables.is_empty() {
-            let (counted_to, asked) = (ended.to_rfc3339(), whole.from.to_rfc3339());
-            return Err(ReplayError::LookAhead { version: stored.name, counted_to, asked });
+            let (knows_to, asked) = (ended.to_rfc3339(), whole.from.to_rfc3339());
+            return Err(ReplayError::LookAhead { version: stored.name, knows_to, asked });
         }
     }
     stretches.reverse();

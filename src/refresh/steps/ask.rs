@@ -17,6 +17,7 @@ use crate::inference::{
 use crate::interactions::Popular;
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Exchange, Progress};
+use crate::table::Lineage;
 
 /// A model that is about to be asked.
 pub(in crate::refresh) struct Asking {
@@ -93,7 +94,10 @@ impl Asking {
         registry::check(registered.as_ref(), model.as_ref())?;
         let prompts = Prompts::new(&settings.inference.prompt, vocabulary)?;
         let lineage = &mut input.lineage;
-        lineage.settings.extend(registered.map(|known| ("inference.registry".into(), known.model.to_string())));
+        if let Some(known) = registered {
+            lineage.tuned_to = registry::tuned_to(&known);
+            lineage.settings.insert(Lineage::REGISTRY.into(), known.model.to_string());
+        }
         lineage.predictor = settings.inference.backend.name().into();
         lineage.model = Some(model.id().to_owned());
         lineage.prompt_hash = Some(prompts.hash());

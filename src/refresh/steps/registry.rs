@@ -1,5 +1,8 @@
 //! Which model is asked: the config's, or the newest approved one of the store's.
 
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
 use crate::ids::ModelId;
 use crate::inference::{self, Backend, Choice, Model};
 use crate::refresh::error::RefreshError;
@@ -63,6 +66,11 @@ pub(super) fn check(registered: Option<&ModelManifest>, loaded: &dyn Model) -> R
     }
     let problem = format!("an adapter of {base}, and [inference.embedded] model is {}", loaded.id());
     Err(refused(manifest.model, problem + ": name the base model that it was trained on"))
+}
+
+/// The end of the window whose samples the model learnt from, as its training says; `None` where that says none.
+pub(super) fn tuned_to(model: &ModelManifest) -> Option<DateTime<Utc>> {
+    DateTime::deserialize(model.training.pointer("/manifest/to")?).ok()
 }
 
 fn refused(model: ModelId, problem: String) -> RefreshError {
