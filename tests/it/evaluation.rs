@@ -110,7 +110,7 @@ fn sound() -> Report {
         collapse: Some(collapse),
         input: Some(Input { days: vec![day] }),
         coverage: Some(Coverage { keys: 900, live_keys: Some(1000), positions: 900, full: 300, matched: 850 }),
-        churn: Some(Churn { keys: 1000, changed: 300, gone: 20 }),
+        churn: Some(Churn { keys: 1000, changed: 300, gone: 20, fell_back: 0 }),
         fallbacks: Some(Fallbacks { asked: 1000, fell_back: 20 }),
     }
 }
@@ -247,9 +247,9 @@ fn churn_compares_first_predictions_by_cluster() {
     let live = table(1, &[(&[1, 2], 3), (&[2, 3], 4), (&[3, 4], 5), (&[1], 2)]);
     let candidate = table(0, &[(&[1, 2], 3), (&[2, 3], 5), (&[7, 1], 2), (&[1], 3)]);
     let churn = Churn::of(&live, &candidate).unwrap();
-    assert_eq!(churn, Churn { keys: 3, changed: 1, gone: 1 });
+    assert_eq!(churn, Churn { keys: 3, changed: 1, gone: 1, fell_back: 0 });
     assert!((churn.share() - 2.0 / 3.0).abs() < 1e-12);
-    assert_eq!(Churn::of(&live, &live), Some(Churn { keys: 3, changed: 0, gone: 0 }));
+    assert_eq!(Churn::of(&live, &live), Some(Churn { keys: 3, changed: 0, gone: 0, fell_back: 0 }));
     assert_eq!(Churn::of(&table(0, &[(&[1], 2)]), &live), None);
 }
 
@@ -275,6 +275,8 @@ fn overlap_compares_answers_of_models_and_counts_who_fell_back() {
     let counted = of(vec![(vec![1], vec![retrieved(5, 2)])]);
     assert_eq!(Overlap::of(&counted, &first), Overlap { keys: 1, identical: 1, only_second: 3, ..Overlap::default() });
     assert_eq!(Overlap::of(&of(Vec::new()), &first).share(), None);
+    // What a refresh changed is said of the same keys.
+    assert_eq!(Churn::of(&first, &second), Some(Churn { keys: 3, changed: 1, gone: 1, fell_back: 1 }));
     let answers = FirstAnswers::of(&second, 1);
     assert_eq!(
         (answers.get(&key(&[1])), answers.get(&key(&[3])), answers.get(&key(&[9]))),

@@ -45,11 +45,12 @@ pub(in crate::refresh) async fn judge(
     draft.judge(&verdict.judgement(&report, &cycle.request.note.who, State::Passed, State::Held))?;
     let said = verdict.reasons();
     tell(2, if said.is_empty() { "no gate objects".into() } else { said });
-    let changed = report.churn.zip(live).map(|(Churn { keys, changed, gone }, live)| Changed {
+    let changed = report.churn.zip(live).map(|(Churn { keys, changed, gone, fell_back }, live)| Changed {
         against: live.version,
         keys,
         changed,
         gone,
+        fell_back,
     });
     Ok((verdict, changed))
 }
