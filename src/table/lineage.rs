@@ -49,6 +49,8 @@ impl Default for Lineage {
 impl Lineage {
     /// The name in [`Lineage::settings`] of the store's model that was asked, where one was.
     pub const REGISTRY: &str = "inference.registry";
+    /// The name there of the template of its prompts.
+    pub const TEMPLATE: &str = "inference.prompt.template";
 
     /// Up to when the table, or the model that was asked for it, has seen what happened; `None` where that is not told.
     pub fn knows_to(&self) -> Option<DateTime<Utc>> {

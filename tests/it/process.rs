@@ -1,5 +1,6 @@
 //! The real binary, from outside: its commands, its signals, its files, its ports and its child.
 
+mod compared;
 mod config;
 mod count;
 mod counts_files;

@@ -102,6 +102,7 @@ impl Asking {
         lineage.model = Some(model.id().to_owned());
         lineage.prompt_hash = Some(prompts.hash());
         lineage.settings.extend([
+            (Lineage::TEMPLATE.into(), settings.inference.prompt.template.name().into()),
             ("retrieval.similarity".into(), json(&settings.retrieval.similarity)),
             ("retrieval.granularity".into(), json(&settings.retrieval.granularity)),
             ("retrieval.top".into(), settings.retrieval.top.to_string()),
