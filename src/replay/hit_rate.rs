@@ -10,7 +10,7 @@ use super::build::build;
 use super::error::ReplayError;
 use super::step::{Period, Step, periods};
 use super::stretch::{Answering, Compared, Rows, Version};
-use super::tally::{Difference, HitRate, Tally};
+use super::tally::{CutShort, Difference, HitRate, Tally};
 use crate::ids::ClusterId;
 use crate::interactions::{HeldOut, Log, Users, Window};
 use crate::table;
@@ -71,6 +71,7 @@ pub async fn hit_rate<B: AsRef<[u8]>>(
     let Settings { n, horizon, .. } = *settings;
     let (clusters, no_targets) = (taxonomy.clusters().len(), &settings.no_targets(&counted).await?);
     let asking = Asking { users: &users, periods: &reported, n, horizon, clusters, no_targets };
+    let cut_short = asking.cut_short(&Period { from, to }, log.span().await?.newest);
     let stretches = compared.iter().map(|compared| compared.version.stretches(from, to, settings.window));
     let stretches = stretches.collect::<Result<Vec<_>, _>>()?;
     let (mut done, total) = (0, stretches.iter().map(Vec::len).sum::<usize>() as u64);
@@ -93,13 +94,14 @@ pub async fn hit_rate<B: AsRef<[u8]>>(
         tallies.push(tally);
     }
     progress(done, total, format!("intervals from {resamples} resamples"));
-    let result = report(settings, reported, compared, &tallies);
+    let result = report(settings, reported, cut_short, compared, &tallies);
     result.ok_or_else(|| ReplayError::NoPositions { from: from.to_rfc3339(), to: to.to_rfc3339() })
 }
 
 fn report<B>(
     settings: &Settings,
     periods: Vec<Period>,
+    cut_short: CutShort,
     compared: &[Compared<B>],
     tallies: &[Tally],
 ) -> Option<HitRate> {
@@ -120,5 +122,6 @@ fn report<B>(
         Some(Difference { version, against, served_1, served_n })
     };
     let differences = named.skip(1).map(difference).collect::<Option<Vec<_>>>()?;
-    Some(HitRate { n, horizon: settings.horizon.num_seconds(), periods, versions, differences })
+    let horizon = settings.horizon.num_seconds();
+    Some(HitRate { n, horizon, cut_short, periods, versions, differences })
 }

@@ -25,7 +25,7 @@ pub use hit_rate::{Settings, hit_rate};
 pub use null::{Null, Pooled};
 pub use step::{Period, Step, periods};
 pub use stretch::{Compared, Refresh, Rows, Stored, Version};
-pub use tally::{Difference, HitRate, Level, Rates, Scores};
+pub use tally::{CutShort, Difference, HitRate, Level, Rates, Scores};
 
 /// What a replay is doing, of how much in all.
 pub type Progress<'p> = &'p mut (dyn FnMut(u64, u64, String) + Send);

@@ -42,6 +42,7 @@ fn told(result: &BackTest, step: Step) -> Told {
     Told {
         kind: "backtest",
         tables: vec![policies(result), decisions(result)].into_iter().filter(|table| table.len() > 1).collect(),
+        notes: Vec::new(),
         csv: csv(result),
         pictures: vec![("", rates(result, &names, step)), ("-refreshes", refreshes(result))],
         result: serde_json::to_value(result).unwrap_or_default(),

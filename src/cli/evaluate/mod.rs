@@ -69,14 +69,17 @@ enum Command {
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
-    let (told, outputs): (Told, Outputs) = match args.command {
-        Command::HitRate { args, outputs } => (hit_rate::run(&config, &args)?, outputs),
-        Command::Stability { args, outputs } => (stability::run(&config, &args)?, outputs),
-        Command::Overlap { args, outputs } => (overlap::run(&config, &args)?, outputs),
-        Command::Backtest { args, outputs } => (backtest::run(&config, &args)?, outputs),
-        Command::Cadence { args, outputs } => (cadence::run(&config, &args)?, outputs),
-        Command::Evidence(args) => return evidence::run(common, &config, &args),
+    let told = |outputs: &Outputs, measure: &dyn Fn() -> anyhow::Result<Told>| {
+        outputs.check(&config)?;
+        outputs.deliver(common, &config, &measure()?)?;
+        Ok(ExitCode::SUCCESS)
     };
-    outputs.deliver(common, &config, &told)?;
-    Ok(ExitCode::SUCCESS)
+    match args.command {
+        Command::HitRate { args, outputs } => told(&outputs, &|| hit_rate::run(&config, &args)),
+        Command::Stability { args, outputs } => told(&outputs, &|| stability::run(&config, &args)),
+        Command::Overlap { args, outputs } => told(&outputs, &|| overlap::run(&config, &args)),
+        Command::Backtest { args, outputs } => told(&outputs, &|| backtest::run(&config, &args)),
+        Command::Cadence { args, outputs } => told(&outputs, &|| cadence::run(&config, &args)),
+        Command::Evidence(args) => evidence::run(common, &config, &args),
+    }
 }

@@ -42,6 +42,7 @@ pub(super) fn told(result: &Drift, step: Step) -> Told {
             .into_iter()
             .chain(result.pooled.map(pooled))
             .collect(),
+        notes: Vec::new(),
         csv: csv(result, &names, step),
         pictures: vec![("", top_sets(result, &names, step)), ("-jaccard", similarity(result, step))],
         result: serde_json::to_value(result).unwrap_or_default(),

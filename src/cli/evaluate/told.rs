@@ -37,6 +37,8 @@ pub(super) struct Told {
     pub(super) kind: &'static str,
     /// For people: tables, their first rows the headers.
     pub(super) tables: Vec<Vec<Row>>,
+    /// What limits the figures.
+    pub(super) notes: Vec<String>,
     /// For programs: one table with a header.
     pub(super) csv: Vec<Row>,
     /// The pictures, each with the ending of its name.
@@ -46,6 +48,23 @@ pub(super) struct Told {
 }
 
 impl Outputs {
+    /// Refuses what could not be delivered, before anything is measured.
+    pub(super) fn check(&self, config: &Config) -> anyhow::Result<()> {
+        if let Some(path) = &self.picture {
+            form(path)?;
+        }
+        for path in self.csv.iter().chain(&self.picture) {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                bail!("{} cannot be written: there is no folder {}", path.display(), folder.display());
+            }
+        }
+        if let Some(version) = self.keep {
+            Store::open(&config.store)?.manifest(version)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn deliver(&self, common: &Common, config: &Config, told: &Told) -> anyhow::Result<()> {
         if common.json {
             output::json(&told.result)?;
@@ -57,6 +76,7 @@ impl Outputs {
                 output::columns(table)?;
             }
         }
+        told.notes.iter().for_each(output::note);
         if let Some(path) = &self.csv {
             told.write_csv(path)?;
         }
@@ -81,22 +101,27 @@ impl Told {
 
     /// Writes every picture; returns their files' names.
     pub(super) fn draw(&self, path: &Path, theme: Theme) -> anyhow::Result<Vec<PathBuf>> {
-        let (Some(stem), Some(form)) = (path.file_stem(), path.extension().and_then(|form| form.to_str())) else {
-            bail!("{} names no picture: write FILE.svg or FILE.png", path.display());
-        };
+        let (stem, form) = form(path)?;
         let mut written = Vec::new();
         for (ending, chart) in &self.pictures {
-            let path = path.with_file_name(format!("{}{ending}.{form}", stem.to_string_lossy()));
-            let bytes = match form {
-                "svg" => chart.svg().into_bytes(),
-                "png" => chart.png(theme)?,
-                other => bail!("{} is a picture of the unknown form `{other}`: svg and png are drawn", path.display()),
-            };
+            let path = path.with_file_name(format!("{stem}{ending}.{form}"));
+            let bytes = if form == "svg" { chart.svg().into_bytes() } else { chart.png(theme)? };
             std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
             written.push(path);
         }
         Ok(written)
     }
+}
+
+/// A picture's name without its ending, and the ending: svg or png.
+fn form(path: &Path) -> anyhow::Result<(String, &str)> {
+    let (Some(stem), Some(form)) = (path.file_stem(), path.extension().and_then(|form| form.to_str())) else {
+        bail!("{} names no picture: write FILE.svg or FILE.png", path.display());
+    };
+    if !["svg", "png"].contains(&form) {
+        bail!("{} is a picture of the unknown form `{form}`: svg and png are drawn", path.display());
+    }
+    Ok((stem.to_string_lossy().into_owned(), form))
 }
 
 /// Cells of texts.

@@ -52,6 +52,7 @@ pub(in crate::cli::evaluate) fn told(of: &Compared) -> Told {
     Told {
         kind: "overlap",
         tables: vec![table(of, &figures)],
+        notes: Vec::new(),
         csv: csv(of, &figures),
         pictures: vec![("", chart(of, &figures))],
         result: serde_json::to_value(of).unwrap_or_default(),
