@@ -2,7 +2,6 @@
 
 mod backtest;
 mod cadence;
-mod claims;
 mod evidence;
 mod hit_rate;
 mod over;

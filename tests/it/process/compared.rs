@@ -86,3 +86,37 @@ fn what_fresh_behaviour_changes_is_told_beside_what_changes_anyway() {
     repeat("v1").refused(&["v1 is no repeat of v1", "the seed 0"]);
     repeat("v2").refused(&["v2 is no repeat of v1", "the prompt, inference.prompt.template"]);
 }
+
+#[test]
+fn the_page_of_evidence_says_what_a_model_adds() {
+    let world = world();
+    world.write("notes.md", "## Beside another program\n\nThe same.\n");
+    let asked =
+        ["evaluate", "evidence", "--from", "2026-01-07", "--to", "2026-01-12", "--resamples", "20", "--deals", "2"];
+    let versions = ["--versions", "retrieved:2026-01-05,retrieved:week:9+3", "--notes", "notes.md"];
+    let of_model = ["--overlap", "v1", "v2", "--repeat", "v3"];
+    let claims = world.json(&[&asked[..], &versions, &of_model].concat());
+    let verdict = |claim: &str| {
+        let found = claims.as_array().unwrap().iter().find(|of| of["claim"].as_str().unwrap().contains(claim));
+        found.unwrap_or_else(|| panic!("no `{claim}` in {claims}"))
+    };
+    let fresh = verdict("prompts with fresh behaviour hit more than prompts without (`version:2` beside `version:1`)");
+    assert_ne!(fresh["verdict"], "not measured here", "{fresh}");
+    let rewritten = verdict("7.8 %");
+    let says = rewritten["measured"].as_str().unwrap();
+    assert!(says.contains("when repeated at temperature 0.7; ") && says.contains("what the prompt showed"), "{says}");
+    assert_eq!(rewritten["verdict"], "holds", "{says}");
+    verdict("keys that were rarely seen are worth a row of their own (`retrieved:month` beside `retrieved:week:9+3`");
+    verdict("refreshed hits more than held fixed (`retrieved:2d` beside `retrieved:2026-01-05`, by week)");
+    let page = world.read("docs/evidence.md");
+    assert!(!page.contains("not measured here") && !page.contains("No language model was asked"), "{page}");
+    assert!(page.contains("v1 was made without fresh behaviour") && page.contains("change beyond noise"), "{page}");
+    assert!(page.ends_with("## Beside another program\n\nThe same.\n"), "{page}");
+    for picture in ["overlap.svg", "hit-rate-of-model.svg", "hit-rate-of-model-n.svg"] {
+        assert!(page.contains(&format!("](evidence/{picture})")) && world.file("docs/evidence").join(picture).exists());
+    }
+    let ask = |of_model: &[&str]| world.run(&[&asked[..], of_model].concat());
+    ask(&["--overlap", "v2", "v1"]).refused(&["v2 was made with the template `rag`, and `base` is needed"]);
+    ask(&["--overlap", "v1", "v9"]).refused(&["v9"]);
+    assert_eq!(ask(&["--repeat", "v3"]).code, Some(2));
+}

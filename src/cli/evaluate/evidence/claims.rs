@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::told::estimate;
-use super::versions::{Kind, Named};
-use crate::evaluation::Estimate;
+use super::model::Made;
+use crate::cli::evaluate::told::estimate;
+use crate::cli::evaluate::versions::{Kind, Named};
+use crate::evaluation::{Estimate, Origin};
 use crate::replay::{Difference, Drift, HitRate, Neighbours, Pooled, Step};
 
 /// What was measured by one cut of time.
@@ -37,43 +38,77 @@ enum Verdict {
     Unmeasured,
 }
 
-pub(super) fn claims(measured: &[Measured]) -> Vec<Claim> {
-    let mut claims: Vec<Claim> = measured.iter().flat_map(of_cut).collect();
-    claims.extend([
-        unmeasured(
-            "3.1: prompts with fresh behaviour hit more than prompts without",
-            "no language model was asked: what is compared is its retrieval half alone. `segue evaluate hit-rate \
-             --versions version:A,version:B` compares tables of the store made with and without it",
-        ),
-        unmeasured(
-            "3.1: 7.8 % of answers are the same with fresh behaviour, 37.5 % when prompts without it are repeated",
-            "counts have no run-to-run noise, and no language model was asked. `segue evaluate overlap A B --repeat V` \
-             compares tables of the store",
-        ),
-    ]);
-    claims
+pub(super) fn claims(measured: &[Measured], made: Option<&Made>) -> Vec<Claim> {
+    let of_cuts = measured.iter().flat_map(of_cut);
+    of_cuts.chain([fresh_prompts(made), rewritten(made)]).collect()
 }
 
-fn unmeasured(claim: &str, measured: &str) -> Claim {
-    Claim { claim: claim.into(), measured: measured.into(), verdict: Verdict::Unmeasured }
+fn fresh_prompts(made: Option<&Made>) -> Claim {
+    let claim = "3.1: prompts with fresh behaviour hit more than prompts without";
+    match made.and_then(|made| Some((made.rates.n, made.rates.differences.first()?))) {
+        Some((n, difference)) => compared(claim, "", n, difference),
+        None => Claim {
+            claim: claim.into(),
+            measured: "no language model was asked: what is compared is its retrieval half alone".into(),
+            verdict: Verdict::Unmeasured,
+        },
+    }
+}
+
+/// Section 3.1: few answers survive fresh behaviour, fewer than survive a mere repetition.
+fn rewritten(made: Option<&Made>) -> Claim {
+    let claim = "3.1: fewer answers are the same with fresh behaviour (7.8 %) than when prompts without it are repeated \
+                 (37.5 %)";
+    let Some(Made { overlap, .. }) = made else {
+        let measured = "counts have no run-to-run noise, and no language model was asked".into();
+        return Claim { claim: claim.into(), measured, verdict: Verdict::Unmeasured };
+    };
+    let repeated: Vec<Estimate> = overlap.repeats.iter().filter_map(|repeat| repeat.identical).collect();
+    let verdict = match overlap.identical {
+        Some(fresh) if !repeated.is_empty() => match repeated {
+            repeated if repeated.iter().all(|of| fresh.high < of.low) => Verdict::Holds,
+            repeated if repeated.iter().all(|of| fresh.low > of.high) => Verdict::Fails,
+            _ => Verdict::Unclear,
+        },
+        _ => Verdict::Unclear,
+    };
+    let told: Vec<String> = overlap.repeats.iter().map(|repeat| estimate(repeat.identical)).collect();
+    let repeated = match &overlap.drawn {
+        Some(drawn) => format!("{} when repeated at temperature {}", told.join(", "), drawn.temperature),
+        None => "no repetition was named (`--repeat`)".into(),
+    };
+    let origin = overlap.origin.map_or(String::new(), |Origin { keys, context, new }| {
+        let [context, new] = [context, new].map(|part| estimate(Estimate::share(part, keys)));
+        format!("; {context} are what the prompt showed, {new} neither that nor the answer without")
+    });
+    let measured = format!("{} the same with it, {repeated}{origin}", estimate(overlap.identical));
+    Claim { claim: claim.into(), measured, verdict }
+}
+
+/// One version's hit rate beside another's.
+fn compared(claim: &str, by: &str, n: usize, difference: &Difference) -> Claim {
+    let Difference { version, against, served_1, served_n } = difference;
+    let (one, several) = (estimate(Some(*served_1)), estimate(Some(*served_n)));
+    let measured = format!("difference of hit rate@1 {one} points, @{n} {several} points");
+    Claim {
+        claim: format!("{claim} (`{version}` beside `{against}`{by})"),
+        measured: measured.replace(" %", ""),
+        verdict: above_zero(*served_1, *served_n),
+    }
 }
 
 fn of_cut(Measured { by, rates, drift }: &Measured) -> Vec<Claim> {
     let n = rates.n;
     let mut claims = Vec::new();
     for difference in &rates.differences {
-        let Difference { version, against, served_1, served_n } = difference;
-        let claim = match against.parse::<Named>().map_or(Kind::Other, |against| against.kind()) {
+        let claim = match difference.against.parse::<Named>().map_or(Kind::Other, |against| against.kind()) {
             Kind::Held => "3.1: refreshed hits more than held fixed",
             Kind::Popular => "beyond the paper: a key's own successors hit more than what is popular",
             Kind::Supported => "beyond the paper: keys that were rarely seen are worth a row of their own",
             Kind::Random => "beyond the paper: a key's own successors hit more than a random novel cluster",
             Kind::Other => "one hits more than the other",
         };
-        let claim = format!("{claim} (`{version}` beside `{against}`, by {by})");
-        let (one, several) = (estimate(Some(*served_1)), estimate(Some(*served_n)));
-        let measured = format!("difference of hit rate@1 {one} points, @{n} {several} points");
-        claims.push(Claim { claim, measured: measured.replace(" %", ""), verdict: above_zero(*served_1, *served_n) });
+        claims.push(compared(claim, &format!(", by {by}"), n, difference));
     }
     claims.extend(faded(*by, drift));
     claims.extend(drifted(*by, drift));
