@@ -1,4 +1,4 @@
-//! `segue finetune run`: samples in, a judged model in the registry out.
+//! `segue finetune run`: a log or samples of it in, a judged model in the registry out.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 #[cfg(feature = "embedded")]
 use super::adapter;
-use super::order;
+use super::{curate, order};
 use crate::cli::{Common, output, runtime, who};
 use crate::config::Config;
 use crate::evaluation::{self, Report};
 use crate::finetune::{Backend, Examination, Samples, measure};
 use crate::inference::Model;
-use crate::interactions::{Log, load_taxonomy};
+use crate::interactions::{Log, Window, load_taxonomy};
 use crate::store::Store;
 use crate::store::models::{ModelManifest, ModelState, NewModel, NewWeights, Weights};
 use crate::taxonomy::Taxonomy;
@@ -26,7 +26,7 @@ const INTERRUPTED: u8 = 130;
 /// Arguments of `segue finetune run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The samples' directory, as `segue finetune curate` wrote it
+    /// The samples' directory, as `segue finetune curate` writes it; where it is missing, samples are drawn first
     #[arg(long, value_name = "DIR", default_value = "samples")]
     pub(super) samples: PathBuf,
     /// Where the run is noted, with checkpoints and the adapter or the endpoint's job; it goes on from there
@@ -57,6 +57,10 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
     let store = Store::open(&config.store)?;
     let taxonomy = load_taxonomy(&config.clusters)?;
+    if !args.samples.exists() {
+        output::note(format_args!("drawing samples from the log, to {}", args.samples.display()));
+        curate::draw(&config, &taxonomy, Window::default(), &args.samples)?;
+    }
     let samples = Samples::read(&args.samples, &config.finetune, &taxonomy)?;
     let tuned = match config.finetune.backend {
         Backend::OpenAi => match order::tune(&config, &args, &samples)? {

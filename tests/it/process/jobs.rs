@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::harness::{LONGEST_RUN, Process, World};
 use crate::inference::endpoint::{Behaviour, Endpoint, Fate, Trouble, user};
 
-/// Samples of a simulated log, and a config that orders from the endpoint.
+/// A simulated log, and a config that orders from the endpoint.
 fn world(endpoint: &Endpoint) -> World {
     let world = World::simulated(20);
     let config = world.read("segue.toml");
@@ -38,7 +38,6 @@ recall = {{ severity = "warn" }}
         endpoint.url
     );
     world.write("segue.toml", &format!("{config}{more}"));
-    world.text(&["finetune", "curate"]);
     world
 }
 

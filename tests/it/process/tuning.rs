@@ -44,13 +44,16 @@ fn curated() -> World {
 
 #[test]
 fn a_model_is_tuned_and_held_and_asked_once_someone_approves_it() {
-    let world = curated();
+    let world = world();
     let first = world.refresh();
     let lineage = |version: u64| world.json(&["versions", "show", &version.to_string()])["lineage"].clone();
     assert_eq!(lineage(first)["predictor"], "retrieved", "no model is approved yet");
 
+    // What a kill left of drawing is not taken for samples.
+    world.write(".samples-1-0-0/train.jsonl", "{");
     let held = world.run(&["finetune", "run"]);
     assert_eq!(held.code, Some(3), "{held:?}");
+    assert!(held.stderr.starts_with("drawing samples from the log, to samples"), "{held:?}");
     assert!(held.stdout.starts_with("held m1: exact_match: ") && held.stderr.contains("tokens/s"), "{held:?}");
     let models = world.json(&["models", "list"]);
     assert_eq!((&models[0]["state"], &models[0]["asked"]), (&"held".into(), &false.into()), "{models}");
@@ -104,7 +107,9 @@ fn a_kill_loses_no_more_than_the_steps_since_the_last_checkpoint() {
 #[test]
 fn samples_that_were_changed_or_teach_nothing_are_refused() {
     let world = world();
+    std::fs::create_dir(world.file("samples")).unwrap();
     world.run(&["finetune", "run"]).refused(&["samples/manifest.json", "segue finetune curate"]);
+    std::fs::remove_dir(world.file("samples")).unwrap();
     world.run(&["finetune", "status"]).refused(&["tuned", "nothing was tuned there"]);
     world.text(&["finetune", "curate"]);
     let many = ["--set", "finetune.samples=5000", "--set", "finetune.min_samples=5000"];
