@@ -52,7 +52,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
     let store = Store::open(&config.store)?;
     let why = match args.why {
-        Some(None) => return decisions::tell(common, &store, &args.channel),
+        Some(None) => return decisions::tell(common, &settings(&config), &store, &args.channel),
         Some(Some(why)) => why,
         None => "asked for on the command line".into(),
     };

@@ -27,12 +27,23 @@ pub struct Cadence {
     pub call_cost: f64,
     /// The gain must exceed the cost by this share of it, so that figures near the border do not decide.
     pub hysteresis: f64,
+    /// No other model is tuned before the log has gone on for so long after what the newest one learnt from.
+    #[serde(with = "humantime_serde")]
+    pub finetune_min: Duration,
 }
 
 impl Default for Cadence {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
-        Self { min: day, max: 14 * day, worth: 1.0, refresh_cost: 3.0, call_cost: 0.0, hysteresis: 0.2 }
+        Self {
+            min: day,
+            max: 14 * day,
+            worth: 1.0,
+            refresh_cost: 3.0,
+            call_cost: 0.0,
+            hysteresis: 0.2,
+            finetune_min: 7 * day,
+        }
     }
 }
 
@@ -40,7 +51,7 @@ impl Cadence {
     /// The first setting that makes no sense: its name, value and what is wrong.
     pub(super) fn problem(&self) -> Option<(&'static str, f64, &'static str)> {
         let days = |duration: Duration| duration.as_secs_f64() / DAY;
-        let Self { min, max, worth, refresh_cost, call_cost, hysteresis } = *self;
+        let Self { min, max, worth, refresh_cost, call_cost, hysteresis, .. } = *self;
         let money =
             [("worth", worth), ("refresh_cost", refresh_cost), ("call_cost", call_cost), ("hysteresis", hysteresis)];
         if let Some(&(field, value)) = money.iter().find(|(_, value)| !value.is_finite() || *value < 0.0) {
@@ -154,7 +165,7 @@ impl fmt::Display for Decision {
 }
 
 impl Decision {
-    /// What is to be done beside, by a person.
+    /// What is to be done beside: by the refresher, where it asks the registry's model, else by a person.
     pub fn advice(&self) -> Option<String> {
         let Recalled { first, live } = self.ageing.recall.filter(|_| self.finetune)?;
         let (first, live) = (100.0 * first.value, 100.0 * live.value);

@@ -29,7 +29,7 @@ pub use samples::{Chat, Samples};
 pub use standing::{Pulse, Standing};
 #[cfg(feature = "embedded")]
 pub use train::{Adapted, train};
-pub use training::Training;
+pub use training::{Training, samples_to};
 
 /// What a tuned model says of itself, beside it.
 const TRAINING_FILE: &str = "training.json";

@@ -20,6 +20,8 @@ pub struct Training<How> {
     pub base: String,
     /// The xxh3 of the samples' manifest.
     pub samples: String,
+    /// Where the log ended that they were drawn from.
+    pub samples_to: DateTime<Utc>,
     /// Samples that were learnt from.
     pub learnt: usize,
     /// Clusters in a key.
@@ -35,6 +37,11 @@ pub struct Training<How> {
     pub how: How,
 }
 
+/// Where the log ended that a model of the registry was trained on, as it says of itself; `None` where it does not.
+pub fn samples_to(training: &serde_json::Value) -> Option<DateTime<Utc>> {
+    DateTime::deserialize(training.get("samples_to")?).ok()
+}
+
 impl<How: Serialize> Training<How> {
     pub(super) fn of(samples: &Samples, base: String, how: How) -> Self {
         let manifest = &samples.manifest;
@@ -42,6 +49,7 @@ impl<How: Serialize> Training<How> {
             created: Utc::now(),
             base,
             samples: samples.xxh3.clone(),
+            samples_to: manifest.to,
             learnt: samples.train.len(),
             k: manifest.k,
             taxonomy_hash: manifest.taxonomy_hash,

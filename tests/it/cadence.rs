@@ -17,6 +17,7 @@ fn cadences() -> impl Strategy<Value = Cadence> {
             refresh_cost,
             call_cost,
             hysteresis,
+            ..Cadence::default()
         },
     )
 }

@@ -24,6 +24,7 @@ mod serving;
 mod signals;
 mod swaps;
 mod tables;
+mod tuner;
 #[cfg(feature = "embedded")]
 mod tuning;
 mod weighed;

@@ -15,7 +15,6 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::place::Place;
-use super::serve::refresher_args;
 use super::simulate::write_config;
 use super::{Common, refresh, table};
 use crate::app::{App, asked_to_stop};
@@ -72,7 +71,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     super::runtime()?.block_on(async {
         let first = first_version(&config).await?;
         tell(&common, json!({ "published": first }), &format!("counted, built and published {first}"));
-        let app = App::start(&config, Some(refresher_args(&common))).await?;
+        let app = App::start(&config, Some(common.same(&["refresher"]))).await?;
         announce(&common, app.listeners());
         let demo = Demo { common: &common, config: &config, args: &args, live: app.live().clone(), first };
         demo.watch(app, &mut simulation, &place.dir).await

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::{Value, json};
 
 #[cfg(feature = "embedded")]
@@ -35,6 +36,9 @@ pub(super) struct Args {
     /// Why, kept with the model
     #[arg(long, default_value = "asked for on the command line")]
     why: String,
+    /// End with the process that started this one
+    #[arg(long, hide = true)]
+    attended: bool,
 }
 
 /// What a back end came to.
@@ -55,6 +59,9 @@ pub(super) enum Learnt {
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
+    if args.attended {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+    }
     let store = Store::open(&config.store)?;
     let taxonomy = load_taxonomy(&config.clusters)?;
     if !args.samples.exists() {
@@ -77,8 +84,9 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     };
     if let Some(known) = known(&store, &tuned.weights)? {
         output::note(format_args!("this model is {} already: it is judged no second time", known.model));
-        let state = store.model_state(known.model)?;
-        return report(common, &known, state, "");
+        let judged = store.model_judgements(known.model)?.pop();
+        let (state, why) = judged.map_or((ModelState::Candidate, String::new()), |last| (last.state, last.why));
+        return report(common, &known, state, &why);
     }
     output::note("asking the tuned model what held-out users take up next");
     let figures = match &tuned.weights {
@@ -136,7 +144,7 @@ fn judge(config: &Config, model: &dyn Model, samples: &Samples, taxonomy: &Taxon
 fn report(common: &Common, manifest: &ModelManifest, state: ModelState, why: &str) -> anyhow::Result<ExitCode> {
     let model = manifest.model;
     if common.json {
-        output::json(&json!({ "model": model, "state": state, "manifest": manifest }))?;
+        output::json(&json!({ "model": model, "state": state, "why": why, "manifest": manifest }))?;
     } else if state == ModelState::Held {
         output::note(format_args!(
             "`segue models show {model}` tells more, `segue models approve {model} --why ...` lets it be asked"

@@ -241,6 +241,16 @@ pub(super) fn send_signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
 }
 
+/// The process ids of a process's children.
+pub(super) fn children(pid: u32) -> Vec<u32> {
+    let mut children = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten() {
+        let Ok(listed) = std::fs::read_to_string(task.unwrap().path().join("children")) else { continue };
+        children.extend(listed.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
+    }
+    children
+}
+
 /// Orphans that ended may stay as zombies where nobody reaps them.
 pub(super) fn is_running(pid: u32) -> bool {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();

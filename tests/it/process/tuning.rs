@@ -3,9 +3,12 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use super::harness::World;
+use super::harness::{LONGEST_RUN, World, send_signal};
+use super::server::{Server, until};
+use super::tuner::MONTHLY;
 use crate::embedded::tiny::Tiny;
 
 /// A simulated log, and a tiny model that learns little in so few steps: what it says is let through by hand.
@@ -102,6 +105,26 @@ fn a_kill_loses_no_more_than_the_steps_since_the_last_checkpoint() {
     assert!(adapter("tuned") == adapter("whole"));
     let status = world.text(&["finetune", "status"]);
     assert!(status.contains("on validation samples") && status.contains("it has ended"), "{status}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_refresher_tunes_by_itself_goes_on_after_a_kill_and_asks_what_came_of_it() {
+    let world = world();
+    let settings = ["--set", "finetune.embedded.epochs=4", "--set", "evaluation.exact_match.severity=warn"];
+    let server = Server::start(&world, &[&["--set", MONTHLY], &settings[..]].concat());
+    let refresher = server.refresher().await;
+    let at_work = |file: &str| world.file("store/tuning/tuned").join(file).exists();
+    until(LONGEST_RUN, "checkpoint", async || at_work("checkpoint.gguf")).await;
+    send_signal(refresher, Signal::KILL);
+    assert!(!at_work("adapter.gguf"), "it was killed midway");
+    until(LONGEST_RUN, "second version", async || server.version().await == 2).await;
+    let lineage = world.json(&["versions", "show", "v2"])["lineage"].clone();
+    assert_eq!((&lineage["predictor"], &lineage["settings"]["inference.registry"]), (&"embedded".into(), &"m1".into()));
+    let log = server.log();
+    assert_eq!(log.matches("drawing samples").count(), 1, "{log}");
+    assert!(log.contains("validation loss"), "{log}");
+    let again = world.run(&[&["finetune", "run"], &settings[..]].concat());
+    assert!(again.stderr.contains("this model is m1 already"), "the same as if nobody had ended it: {again:?}");
 }
 
 #[test]
