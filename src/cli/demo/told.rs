@@ -27,7 +27,8 @@ pub(super) fn announce(common: &Common, listeners: &Listeners) {
 
 A new day of log arrives every few seconds, and a refresh follows once the loss since the last one has cost as much as a
 refresh does. `agrees` is the share of the truth's preferred successors that a table's top five name: of the first
-version, which goes stale, and of the live one. {}
+version, which goes stale, and of the live one.
+{}
 ",
         model::ANNOUNCED
     );
