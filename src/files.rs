@@ -1,14 +1,12 @@
 //! Files that nobody else comes to.
 
 use std::fs::File;
-#[cfg(any(feature = "refresher", feature = "embedded"))]
-use std::io::Write;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
@@ -31,11 +29,16 @@ pub(crate) fn unnamed(dir: &Path) -> io::Result<File> {
     }
 }
 
+/// Hidden, so that readers of logs pass it by.
+const WRITING: &str = ".writing";
+
+/// No file takes so long to be written.
+const LONGEST_WRITE: TimeDelta = TimeDelta::hours(1);
+
 /// Puts a file in place: what was there before stays until all of the new one is on the disk.
-#[cfg(any(feature = "refresher", feature = "embedded"))]
 pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let private = unique_path(dir, ".writing");
+    let private = unique_path(dir, WRITING);
     let write = || {
         let mut file = File::create(&private)?;
         file.write_all(bytes)?;
@@ -51,6 +54,29 @@ pub(crate) fn put(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
+/// Removes what processes that were killed while they [`put`] a file left in `dir`; returns how many. What another
+/// process may be writing at the moment stays.
+pub(crate) fn sweep(dir: &Path) -> io::Result<usize> {
+    let before = (Utc::now() - LONGEST_WRITE).timestamp_nanos_opt().unwrap_or_default();
+    let mut swept = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        if begun(&entry.file_name().to_string_lossy()).is_some_and(|begun| begun < before) {
+            std::fs::remove_file(entry.path())?;
+            swept += 1;
+        }
+    }
+    Ok(swept)
+}
+
+/// When the file of this name was begun, in nanoseconds since 1970; none of another kind.
+fn begun(name: &str) -> Option<i64> {
+    let numbers: Vec<&str> = name.strip_prefix(WRITING)?.strip_prefix('-')?.split('-').collect();
+    let [process, made, nanos] = numbers[..] else { return None };
+    process.parse::<u32>().ok().and(made.parse::<u64>().ok())?;
+    nanos.parse().ok()
+}
+
 /// For file systems without `O_TMPFILE`: its name is gone before the first byte is written.
 fn unlinked(dir: &Path) -> io::Result<File> {
     let path = unique_path(dir, "unnamed");
@@ -63,7 +89,7 @@ fn unlinked(dir: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Seek, Write as _};
+    use std::io::{Read, Seek};
 
     use super::*;
 
@@ -79,5 +105,20 @@ mod tests {
             file.read_to_string(&mut read).unwrap();
             assert_eq!(read, "nobody");
         }
+    }
+
+    #[test]
+    fn what_a_kill_left_is_swept_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = Utc::now().timestamp_nanos_opt().unwrap();
+        let (old, stays) = (format!(".writing-7-0-{}", now - 4_000_000_000_000), format!(".writing-7-0-{now}"));
+        let others = [".writing-1", ".writing-7-0-x", "writing-7-0-1", "exposures-7-0-1.parquet", stays.as_str()];
+        for name in others.iter().chain([&old.as_str()]) {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(sweep(dir.path()).unwrap(), 1);
+        assert!(!dir.path().join(old).exists() && others.iter().all(|name| dir.path().join(name).exists()));
+        put(&dir.path().join("file"), b"whole").unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), others.len() + 1);
     }
 }

@@ -2,7 +2,7 @@
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
-use crate::store::run::{RunEvent, RunState, Weighed};
+use crate::store::run::{RunEvent, RunState, Tuning, TuningState, Weighed};
 
 /// Tells the recorder what the names mean.
 pub(super) fn describe() {
@@ -18,6 +18,8 @@ pub(super) fn describe() {
         "When the next refresh is due, Unix time; 0 when none is planned"
     );
     describe_counter!("segue_refresh_decisions_total", "Days of log for which it was weighed whether to refresh");
+    describe_counter!("segue_finetune_runs_total", "Tunings of a model by the refresher that ended, by outcome");
+    describe_gauge!("segue_finetune_running", "1 while the refresher tunes a model");
     describe_gauge!("segue_refresh_finetune_advised", "1 while refreshes no longer bring the model's recall back");
     describe_gauge!("segue_refresh_weighed_age_days", "Age of the live table when that was last weighed");
     describe_gauge!("segue_refresh_weighed_loss_ratio", "Hit rate that it had lost by then, 0 to 1");
@@ -26,7 +28,8 @@ pub(super) fn describe() {
 }
 
 /// Counts a change of the refresher's state.
-pub(super) fn refresh_event(before: RunState, event: &RunEvent) {
+pub(super) fn refresh_event(told: &RunEvent, event: &RunEvent) {
+    tuning(told.tuning.as_ref(), event.tuning.as_ref());
     let running = event.state == RunState::Running;
     if event.state == RunState::Crashed {
         // Between runs too: a refresher that cannot even start runs nothing.
@@ -41,7 +44,7 @@ pub(super) fn refresh_event(before: RunState, event: &RunEvent) {
         gauge!("segue_refresh_step_done", "step" => event.step.clone()).set(event.done as f64);
         gauge!("segue_refresh_step_parts", "step" => event.step.clone()).set(event.total as f64);
     }
-    if running || before != RunState::Running {
+    if running || told.state != RunState::Running {
         return;
     }
     let outcome = match event.state {
@@ -73,4 +76,19 @@ fn weighed(Weighed { refresh, finetune, age, loss, gain, cost }: &Weighed) {
     gauge!("segue_refresh_weighed_loss_ratio").set(loss.unwrap_or(f64::NAN));
     gauge!("segue_refresh_weighed_gain").set(*gain);
     gauge!("segue_refresh_weighed_cost").set(*cost);
+}
+
+fn tuning(told: Option<&Tuning>, now: Option<&Tuning>) {
+    let state = now.map(|now| now.state);
+    gauge!("segue_finetune_running").set(f64::from(u8::from(state == Some(TuningState::Running))));
+    if told.map(|told| told.state) == state {
+        return;
+    }
+    let outcome = match state {
+        None | Some(TuningState::Running) => return,
+        Some(TuningState::Approved) => "approved",
+        Some(TuningState::Held) => "held",
+        Some(TuningState::Failed) => "failed",
+    };
+    counter!("segue_finetune_runs_total", "outcome" => outcome).increment(1);
 }

@@ -7,11 +7,13 @@ mod supervisor;
 use std::ffi::OsString;
 
 use tokio::signal::unix::Signal;
+use tokio::sync::watch;
 
 use crate::config::Config;
 use crate::experiment::{self, Declared, Experiments, ExposureWriter, Exposures};
 use crate::serve::{self, Backend, Drained, Listeners, LiveExperiments, Metrics, StartError};
 use crate::store::live::{Live, Watcher, describe_metrics};
+use crate::store::run::RunEvent;
 use crate::store::{Store, StoreError};
 
 pub use signals::asked_to_stop;
@@ -87,6 +89,11 @@ impl App {
     /// What it answers from.
     pub fn live(&self) -> &Live {
         &self.live
+    }
+
+    /// What the refresher does, and each change; `None` where none is run.
+    pub fn refreshes(&self) -> Option<watch::Receiver<RunEvent>> {
+        self.backend.refresh.as_ref().map(|refresh| refresh.events.clone())
     }
 
     /// Serves until `stop`, then drains; the refresher is ended at once. SIGHUP reloads.

@@ -107,7 +107,7 @@ impl Supervisor {
         let told = self.events.borrow().clone();
         match (event.state, told.state) {
             (RunState::Idle, RunState::Crashed) => RunEvent { run: told.run, message: told.message, ..event },
-            (RunState::Idle, _) => RunEvent { next: event.next, weighed: event.weighed, ..told },
+            (RunState::Idle, _) => RunEvent { next: event.next, weighed: event.weighed, tuning: event.tuning, ..told },
             _ => event,
         }
     }
@@ -122,14 +122,15 @@ impl Supervisor {
         let command = RunCommand::Run { run: run.clone(), who, why };
         refresher.send(&command).await.map_err(|error| RefreshRefusal::Away(error.to_string()))?;
         // Told at once, so that whoever asks next sees it under way.
-        let at = Utc::now();
-        self.tell(RunEvent { at, run: run.clone(), state: RunState::Running, ..RunEvent::default() });
+        let (at, tuning) = (Utc::now(), self.events.borrow().tuning.clone());
+        self.tell(RunEvent { at, run: run.clone(), state: RunState::Running, tuning, ..RunEvent::default() });
         Ok(run)
     }
 
     fn tell(&self, event: RunEvent) {
-        let before = self.events.borrow().state;
-        metrics::refresh_event(before, &event);
+        let told = self.events.borrow().clone();
+        metrics::refresh_event(&told, &event);
+        let before = told.state;
         match event.state {
             RunState::Failed => {
                 tracing::error!(run = event.run, step = event.step, "refresh failed: {}", event.message)
@@ -154,7 +155,7 @@ impl Supervisor {
         self.crashes = 0;
         tracing::warn!("refresh {message}");
         let now = self.events.borrow().clone();
-        self.tell(RunEvent { at: Utc::now(), state: RunState::Cancelled, message, next: None, ..now });
+        self.tell(RunEvent { at: Utc::now(), state: RunState::Cancelled, message, next: None, tuning: None, ..now });
     }
 
     /// Tells of the crash; returns how long to wait before the next start.
@@ -169,7 +170,7 @@ impl Supervisor {
             format!("{how}; the live table stays, and it is started again in {}", humantime::format_duration(wait));
         tracing::error!("{message}");
         let now = self.events.borrow().clone();
-        self.tell(RunEvent { at: Utc::now(), state: RunState::Crashed, message, next: None, ..now });
+        self.tell(RunEvent { at: Utc::now(), state: RunState::Crashed, message, next: None, tuning: None, ..now });
         wait
     }
 

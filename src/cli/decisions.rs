@@ -9,17 +9,22 @@ use serde_json::json;
 use super::evaluate::estimate;
 use super::{Common, output};
 use crate::evaluation::Decision;
+use crate::refresh::{Due, Settings, due};
 use crate::store::Store;
 
 /// As many as are told, the newest.
 const TOLD: usize = 30;
 
-/// Tells what was decided for a channel, oldest first.
-pub(super) fn tell(common: &Common, store: &Store, channel: &str) -> anyhow::Result<ExitCode> {
-    let kept = store.decisions(channel, TOLD)?;
+/// Tells what was decided for a channel, oldest first, and when the refresher tunes the model, where it does.
+pub(super) fn tell(common: &Common, settings: &Settings, store: &Store, channel: &str) -> anyhow::Result<ExitCode> {
+    let (kept, now) = (store.decisions(channel, TOLD)?, Utc::now());
+    let tuning = due(settings, store, channel, now)?;
     if common.json {
-        output::json(&json!({ "channel": channel, "decisions": kept }))?;
-    } else if kept.is_empty() {
+        let tuning = tuning.map(|Due { at, why }| json!({ "at": at, "why": why }));
+        output::json(&json!({ "channel": channel, "decisions": kept, "tuning": tuning }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if kept.is_empty() {
         output::note(format_args!(
             "nothing was decided for `{channel}` yet: refresh.policy = \"adaptive\" decides daily"
         ));
@@ -29,6 +34,10 @@ pub(super) fn tell(common: &Common, store: &Store, channel: &str) -> anyhow::Res
         let decisions = kept.iter().map(|kept| read(&kept.decision)).collect::<anyhow::Result<Vec<Decision>>>()?;
         let ends = kept.iter().map(|kept| kept.log_to);
         output::columns(&columns(ends.zip(&decisions)))?;
+    }
+    if let Some(Due { at, why }) = tuning {
+        let at = if at > now { at.format("%F %R").to_string() } else { "now".into() };
+        output::line(format_args!("the model is due for tuning {at}: {why}"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -27,8 +27,11 @@ mod serve;
 #[cfg(feature = "refresher")]
 mod simulate;
 mod table;
+#[cfg(feature = "refresher")]
+mod tuned;
 mod versions;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -65,6 +68,13 @@ struct Common {
 impl Common {
     fn sources(&self) -> Sources {
         Sources { file: self.config.clone(), set: self.set.clone() }
+    }
+
+    /// The arguments that make this binary run a command under the same config.
+    fn same(&self, command: &[&str]) -> Vec<OsString> {
+        let file = self.config.iter().flat_map(|config| ["--config".into(), config.into()]);
+        let set = self.set.iter().flat_map(|set| ["--set".into(), set.into()]);
+        command.iter().map(OsString::from).chain(file).chain(set).collect()
     }
 
     /// Reads the config and starts logging.

@@ -72,6 +72,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
             judged(common, &store, model, ModelState::Approved)?;
         }
     }
+    #[cfg(feature = "refresher")]
+    super::tuned::tell_unasked(&config, &store)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -123,8 +125,11 @@ fn show(common: &Common, store: &Store, model: ModelId) -> anyhow::Result<()> {
         output::columns(&findings.iter().map(row).collect::<Vec<_>>())?;
     }
     output::line(format_args!("added by {}, {}: {}", manifest.creator, manifest.created, manifest.reason))?;
+    let training = manifest.training;
+    #[cfg(feature = "refresher")]
+    let training = super::tuned::tell_samples(training)?;
     output::line("trained so:")?;
-    output::json(&manifest.training)
+    output::json(&training)
 }
 
 fn judged(common: &Common, store: &Store, model: ModelId, state: ModelState) -> anyhow::Result<()> {

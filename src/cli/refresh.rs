@@ -1,4 +1,4 @@
-//! `segue refresh`: one cycle in the foreground.
+//! `segue refresh`: one cycle in the foreground; `segue refresh backtest`: what policies of when it runs would have come to.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use indicatif::ProgressBar;
 use serde_json::json;
 
+use super::evaluate::backtest;
 use super::progress::{self, Seldom};
 use super::{Common, decisions, output, who};
 use crate::config::Config;
@@ -21,7 +22,10 @@ const NOTHING_TO_DO: u8 = 4;
 
 /// Arguments of `segue refresh`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
+    #[command(subcommand)]
+    instead: Option<Instead>,
     /// Start of the window: a date or RFC 3339, UTC [default: refresh.window before its end]
     #[arg(long)]
     from: Option<String>,
@@ -48,11 +52,20 @@ pub(super) struct Args {
     allow_taxonomy_change: bool,
 }
 
+#[derive(Debug, clap::Subcommand)]
+enum Instead {
+    /// Replay the log under several refresh policies: what does each reach, and what does it cost?
+    Backtest(backtest::Args),
+}
+
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
+    if let Some(Instead::Backtest(args)) = &args.instead {
+        return backtest::run(common, args);
+    }
     let config = common.start()?;
     let store = Store::open(&config.store)?;
     let why = match args.why {
-        Some(None) => return decisions::tell(common, &store, &args.channel),
+        Some(None) => return decisions::tell(common, &settings(&config), &store, &args.channel),
         Some(Some(why)) => why,
         None => "asked for on the command line".into(),
     };

@@ -23,12 +23,9 @@ const OOM_SCORE: &str = "1000";
 pub(super) fn run(common: &Common, _args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
     make_small(&config)?;
-    let agent = Agent {
-        settings: settings(&config),
-        store: Store::open(&config.store)?,
-        channel: config.serve.channel.clone(),
-        events: io::stdout(),
-    };
+    let store = Store::open(&config.store)?;
+    let tune = common.same(&["finetune", "run", "--attended", "--json"]);
+    let agent = Agent::new(settings(&config), store, config.serve.channel.clone(), tune, io::stdout());
     super::runtime()?.block_on(agent.run(tokio::io::BufReader::new(tokio::io::stdin())))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,5 @@
 //! `segue serve`.
 
-use std::ffi::OsString;
 use std::io;
 use std::process::ExitCode;
 
@@ -20,7 +19,7 @@ pub(super) struct Args {
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
-    let refresher = (cfg!(feature = "refresher") && !args.no_refresher).then(|| refresher_args(common));
+    let refresher = (cfg!(feature = "refresher") && !args.no_refresher).then(|| common.same(&["refresher"]));
     #[cfg(feature = "refresher")]
     if refresher.is_some() {
         config.refresh.check_memory(config.interactions.memory, config.table.memory)?;
@@ -36,16 +35,6 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         }
         Ok(ExitCode::SUCCESS)
     })
-}
-
-/// The arguments that make this binary the refresher, under the same config.
-pub(super) fn refresher_args(common: &Common) -> Vec<OsString> {
-    let mut args: Vec<OsString> = vec!["refresher".into()];
-    if let Some(config) = &common.config {
-        args.extend(["--config".into(), config.into()]);
-    }
-    args.extend(common.set.iter().flat_map(|set| ["--set".into(), set.into()]));
-    args
 }
 
 /// Says where it answers; with `--json` on stdout, so that whoever started it on port 0 can read it.

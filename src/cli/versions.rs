@@ -190,6 +190,7 @@ fn show(common: &Common, store: &Store, version: VersionId) -> anyhow::Result<()
         kept.iter().map(|kept| ("evaluated", format!("{}, {} by {}", kept.kind, kept.at.format("%F %T"), kept.who)));
     rows.extend(kept);
     rows.extend(lineage.model.iter().map(|model| ("model", model.clone())));
+    rows.extend(lineage.tuned_to.map(|to| ("tuned up to", time(Some(to)))));
     rows.extend(lineage.prompt_hash.iter().map(|hash| ("prompt", hash.clone())));
     rows.extend(lineage.settings.iter().map(|(name, value)| (name.as_str(), value.clone())));
     let rows: Vec<_> = rows.into_iter().map(|(name, value)| vec![name.to_owned(), value]).collect();

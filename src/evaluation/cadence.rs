@@ -23,16 +23,27 @@ pub struct Cadence {
     pub worth: f64,
     /// What a refresh costs, questions left aside.
     pub refresh_cost: f64,
-    /// What one question to the language model costs.
+    /// What one question to the language model costs, beside what its tokens cost by the prices of `[inference.budget]`.
     pub call_cost: f64,
     /// The gain must exceed the cost by this share of it, so that figures near the border do not decide.
     pub hysteresis: f64,
+    /// No other model is tuned before the log has gone on for so long after what the newest one learnt from.
+    #[serde(with = "humantime_serde")]
+    pub finetune_min: Duration,
 }
 
 impl Default for Cadence {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
-        Self { min: day, max: 14 * day, worth: 1.0, refresh_cost: 3.0, call_cost: 0.0, hysteresis: 0.2 }
+        Self {
+            min: day,
+            max: 14 * day,
+            worth: 1.0,
+            refresh_cost: 3.0,
+            call_cost: 0.0,
+            hysteresis: 0.2,
+            finetune_min: 7 * day,
+        }
     }
 }
 
@@ -40,7 +51,7 @@ impl Cadence {
     /// The first setting that makes no sense: its name, value and what is wrong.
     pub(super) fn problem(&self) -> Option<(&'static str, f64, &'static str)> {
         let days = |duration: Duration| duration.as_secs_f64() / DAY;
-        let Self { min, max, worth, refresh_cost, call_cost, hysteresis } = *self;
+        let Self { min, max, worth, refresh_cost, call_cost, hysteresis, .. } = *self;
         let money =
             [("worth", worth), ("refresh_cost", refresh_cost), ("call_cost", call_cost), ("hysteresis", hysteresis)];
         if let Some(&(field, value)) = money.iter().find(|(_, value)| !value.is_finite() || *value < 0.0) {
@@ -52,7 +63,7 @@ impl Cadence {
         (min > max).then_some(("min", days(min), "(in days) it lies above max"))
     }
 
-    /// What a refresh with so many questions costs.
+    /// What a refresh with so many questions costs, the price of their tokens left aside.
     pub fn cost(&self, calls: u64) -> f64 {
         self.refresh_cost + calls as f64 * self.call_cost
     }
@@ -75,6 +86,9 @@ pub struct Ageing {
     pub stability: Option<Jaccard>,
     /// Questions that a refresh would ask now.
     pub calls: u64,
+    /// What their tokens cost, estimated; 0 where no prices are given.
+    #[serde(default)]
+    pub tokens_cost: f64,
     /// What held-out users said of the language model's tables; none where none was asked, or only one table came of it.
     #[serde(default)]
     pub recall: Option<Recalled>,
@@ -154,7 +168,7 @@ impl fmt::Display for Decision {
 }
 
 impl Decision {
-    /// What is to be done beside, by a person.
+    /// What is to be done beside: by the refresher, where it asks the registry's model, else by a person.
     pub fn advice(&self) -> Option<String> {
         let Recalled { first, live } = self.ageing.recall.filter(|_| self.finetune)?;
         let (first, live) = (100.0 * first.value, 100.0 * live.value);
@@ -171,7 +185,7 @@ impl Decision {
 pub fn decide(config: &Cadence, ageing: &Ageing) -> Decision {
     let loss = ageing.loss.unwrap_or_default();
     let gain = 100.0 * loss.value.max(0.0) * config.worth * ageing.age;
-    let cost = config.cost(ageing.calls);
+    let cost = config.cost(ageing.calls) + ageing.tokens_cost;
     let age = ageing.age * DAY;
     let reason = if age < config.min.as_secs_f64() {
         Reason::TooSoon

@@ -24,7 +24,7 @@ pub use config::{Config, ConfigError};
 pub use coverage::Coverage;
 pub use gates::{
     ChurnGate, CollapseGate, CoverageGate, ExactMatchGate, FallbacksGate, Finding, InputGate, Outcome, RecallGate,
-    Severity, Verdict, judge, judge_first,
+    Severity, Verdict, judge, judge_first, judge_model,
 };
 pub use hits::{Position, positions, random_novel};
 pub use input::{Day, Input};

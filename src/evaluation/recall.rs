@@ -29,6 +29,13 @@ pub struct Recall {
     pub random: f64,
 }
 
+impl Recall {
+    /// The share with its interval.
+    pub fn estimate(&self) -> Estimate {
+        Estimate { value: self.recall, low: self.low, high: self.high }
+    }
+}
+
 /// One user's part.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answers, Churn, Collapse, Coverage, ExactMatch, Fallbacks, Input, Recall};
+use super::{Answers, Churn, Collapse, Coverage, Estimate, ExactMatch, Fallbacks, Input, Recall};
 
 /// The figures; `None` where there was nothing to measure: no model was asked, no user is held out, nothing is live.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -12,6 +12,9 @@ pub struct Report {
     pub exact_match: Option<ExactMatch>,
     /// Held-out users that come to what is predicted for them.
     pub recall: Option<Recall>,
+    /// Of a language model's table: the recall of the first one that came of the same model. Handed on from table to table,
+    /// since stores forget old ones; none of the first itself.
+    pub first_recall: Option<Estimate>,
     /// How varied the answers are.
     pub collapse: Option<Collapse>,
     /// The newest days of the log.

@@ -12,7 +12,8 @@
 //! All texts are UTF-8, `++` joins bytes, `00` is one zero byte. This is weighted rendezvous hashing: each arm draws an
 //! exponential time at the rate of its weight, and the first one takes the unit. So an arm whose weight grows takes units
 //! from the others and gives none away, one whose weight falls only gives, an arm that is new or gone moves nobody
-//! between the others, and the order of arms does not matter.
+//! between the others, and the order of arms does not matter. `docs/assignment.md` says the same to those who deal units
+//! elsewhere, with vectors.
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
@@ -28,7 +29,6 @@ struct Experiment {
     traffic_key: u64,
     /// As the config's arms.
     keys: Vec<u64>,
-    /// Seconds since 1970; from the first, up to the second.
     window: (i64, i64),
 }
 
@@ -61,7 +61,7 @@ impl Experiments {
             if before.name == config.name {
                 return Err(ConfigError::SameName(names().0));
             }
-            if before.channel == config.channel {
+            if before.channel == config.channel && overlap(window(before), window(config)) {
                 return Err(ConfigError::SameChannel(names().0, names().1, config.channel.clone()));
             }
             if before.salt == config.salt {
@@ -89,10 +89,10 @@ impl Experiments {
     /// The arm that answers `unit` on `channel` at `now` (seconds since 1970); `None` where no experiment takes over:
     /// there is none on the channel or none at that time, the unit takes no part, or it is empty. Allocates nothing.
     pub fn assign(&self, channel: &str, unit: &str, now: i64) -> Option<Assigned<'_>> {
-        let place = self.0.iter().position(|experiment| experiment.config.channel == channel)?;
+        let runs = |one: &Experiment| one.config.channel == channel && one.window.0 <= now && now < one.window.1;
+        let place = self.0.iter().position(runs)?;
         let experiment = &self.0[place];
-        let (from, to) = experiment.window;
-        if unit.is_empty() || now < from || now >= to || !experiment.takes(unit) {
+        if unit.is_empty() || !experiment.takes(unit) {
             return None;
         }
         let index = experiment.arm_of(unit);
@@ -108,10 +108,7 @@ impl Experiment {
         Self {
             traffic_key: key(""),
             keys: config.arms.iter().map(|arm| key(&arm.name)).collect(),
-            window: (
-                config.start.map_or(i64::MIN, |start| start.timestamp()),
-                config.end.map_or(i64::MAX, |end| end.timestamp()),
-            ),
+            window: window(config),
             config: config.clone(),
         }
     }
@@ -130,6 +127,16 @@ impl Experiment {
         }
         first.1
     }
+}
+
+/// In seconds since 1970; from the first, up to the second.
+fn window(config: &Config) -> (i64, i64) {
+    let start = config.start.map_or(i64::MIN, |start| start.timestamp());
+    (start, config.end.map_or(i64::MAX, |end| end.timestamp()))
+}
+
+fn overlap(one: (i64, i64), other: (i64, i64)) -> bool {
+    one.0 < other.1 && other.0 < one.1
 }
 
 /// The middle of one of 2^53 parts of the unit interval: never 0 and never 1.

@@ -147,8 +147,11 @@ pub enum ConfigError {
     /// One salt for two experiments: their arms would be the same units.
     #[error("experiments `{0}` and `{1}` have the same salt, so that their arms depend on each other: change one")]
     SameSalt(String, String),
-    /// One channel for two experiments.
-    #[error("experiments `{0}` and `{1}` both take over channel `{2}`: one channel has one experiment at a time")]
+    /// One channel for two experiments at the same time.
+    #[error(
+        "experiments `{0}` and `{1}` both take over channel `{2}`: one channel has one experiment at a time; end one \
+         before the other starts"
+    )]
     SameChannel(String, String, String),
 }
 

@@ -19,5 +19,5 @@ pub use exposures::{ArmExposures, ExposureWriter, Exposures, ExposuresConfig, Ex
 #[cfg(feature = "refresher")]
 pub use measure::{
     Comparison, Day, Difference, Formula, LogCounts, MeasureError, Met, OutcomeColumns, OutcomesConfig, Question,
-    Report, measure,
+    Report, Step, Values, measure,
 };

@@ -28,7 +28,8 @@ pub struct Config {
     pub labels: Labels,
     /// Another seed draws other samples.
     pub seed: u64,
-    /// What a prompt shows: `base` is the paper's; `rag` shows recent successors too, as `[retrieval]` says.
+    /// What a prompt shows: `rag` the recent successors too, as `[retrieval]` says; `base`, with which the paper tunes, the
+    /// history alone. By default what a refresh asks by default: a model is judged by the prompts that it learnt.
     pub prompt: Template,
     /// Who tunes.
     pub backend: Backend,
@@ -87,7 +88,7 @@ impl Default for Config {
             validation: 0.05,
             labels: Labels::Natural,
             seed: 1,
-            prompt: Template::Base,
+            prompt: Template::default(),
             backend: Backend::Embedded,
             openai: jobs::Config::default(),
             embedded: Default::default(),

@@ -11,6 +11,7 @@ use super::draw::{Draw, Sample};
 use super::error::{FinetuneError, part_name};
 use super::manifest::Manifest;
 use super::recent::Recent;
+use super::shared::Shared;
 use super::write;
 use crate::ids::ClusterId;
 use crate::inference::prompt::{self, Template};
@@ -41,7 +42,8 @@ type Drawn = (Vec<Sample>, BTreeMap<ClusterId, u64>);
 ///
 /// Contexts and popular clusters are counted from those who are not held out, strictly before the sample (popular: before
 /// the window). A context's steps are those of the sequences in the window; a refresh, which sees its own window alone,
-/// counts those steps too to which users come back.
+/// counts those steps too to which users come back. Steps that fewer than `interactions.min_users` made, in the window or
+/// in a context's, are in no file: a refresh would not count them either.
 pub async fn curate(
     config: &Config,
     settings: &Settings<'_>,
@@ -60,10 +62,7 @@ pub async fn curate(
     let window = Window { from: Some(from), to: Some(to) };
     let template = prompt::Config { template: config.prompt, ..settings.prompt.clone() };
     let mut prompts = Prompts::new(&template, Vocabulary::new(taxonomy)?)?;
-    let before = Window { from: back(from, config.window), to: Some(from) };
-    let kept = log.of(Users::Kept(settings.held_out.clone()));
-    let popular: Vec<_> = kept.popular(&before).await?.clusters.into_iter().map(|(cluster, _)| cluster).collect();
-    prompts.set_popular(&popular);
+    prompts.set_popular(&popular_before(log, settings.held_out, from, config.window).await?);
     let drawn = draw(config, settings, log, &window).await?;
     check(config, &window, &drawn, prompts.vocabulary())?;
     write::directory(dir, |dir| {
@@ -79,10 +78,12 @@ pub async fn curate(
             to,
             k: settings.k,
             config: config.clone(),
+            retrieval: settings.retrieval.clone(),
             held_out: settings.held_out.clone(),
             taxonomy_hash: taxonomy.hash(),
             prompt_hash: prompts.hash(),
-            log: log.fingerprint(),
+            log: log.path().to_owned(),
+            log_files: log.fingerprint(),
             splits,
         })
     })
@@ -102,11 +103,23 @@ async fn bounds(
     Ok((from, to))
 }
 
+/// The clusters that are popular with those who are not held out, for so long before the samples' window.
+pub(super) async fn popular_before(
+    log: &Log,
+    held_out: &HeldOut,
+    from: DateTime<Utc>,
+    length: std::time::Duration,
+) -> Result<Vec<ClusterId>, FinetuneError> {
+    let before = Window { from: back(from, length), to: Some(from) };
+    let popular = log.of(Users::Kept(held_out.clone())).popular(&before).await?;
+    Ok(popular.clusters.into_iter().map(|(cluster, _)| cluster).collect())
+}
+
 fn back(to: DateTime<Utc>, length: std::time::Duration) -> Option<DateTime<Utc>> {
     to.checked_sub_signed(TimeDelta::from_std(length).ok()?)
 }
 
-/// One pass over the log, for all three parts.
+/// One pass over the log, for all three parts, and one before it where steps need more than one user.
 async fn draw(
     config: &Config,
     settings: &Settings<'_>,
@@ -114,28 +127,23 @@ async fn draw(
     window: &Window,
 ) -> Result<[Drawn; 3], FinetuneError> {
     let shows = config.prompt == Template::Rag;
-    // The first samples know what went before the window.
-    let lead = if shows { settings.retrieval.window.saturating_mul(2) } else { std::time::Duration::ZERO };
-    let wide = Window { from: window.from.and_then(|from| back(from, lead)), to: window.to };
-    let mut recent = Recent::new(settings.retrieval);
+    let wide = if shows { Recent::reach(settings.retrieval, window) } else { *window };
+    let mut recent = Recent::new(settings.retrieval, log.min_users());
+    let shared = Shared::count(log, settings.k, window).await?;
     let mut draws = [config.samples, config.watched, config.watched].map(|most| Draw::new(config.seed, most));
     let mut moves = log.samples(settings.k, &wide, settings.held_out, config.validation).await?;
     while let Some(moved) = moves.try_next().await? {
-        if moved.novel && window.from.is_none_or(|from| moved.began >= from) {
+        let is_within = window.from.is_none_or(|from| moved.began >= from);
+        if moved.novel && is_within && shared.holds(&moved.key, moved.next) {
             let context = if shows { recent.context(&moved.key, moved.at) } else { retrieval::Context::default() };
-            draws[moved.part as usize].add(&moved.key, moved.next, context);
+            draws[moved.part as usize].add(&moved, context);
         }
         if shows && moved.part != Part::Test {
             recent.add(&moved);
         }
     }
     let [train, validation, test] = draws;
-    // What a part's own users did is what it is measured by, however rare.
-    Ok([
-        train.finish(config.labels, log.min_users()),
-        validation.finish(Labels::Natural, 0),
-        test.finish(Labels::Natural, 0),
-    ])
+    Ok([train.finish(config.labels), validation.finish(Labels::Natural), test.finish(Labels::Natural)])
 }
 
 /// Refuses what no model could be tuned with, or judged by.

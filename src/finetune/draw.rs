@@ -1,16 +1,21 @@
-//! Which samples are drawn: distinct ones, by a hash of the seed, within memory of labels x samples.
+//! Which samples are drawn: distinct ones, each the sooner the more often its step was made, by hashes of the seed, within
+//! memory of labels x samples.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use xxhash_rust::xxh3::Xxh3;
 
 use super::config::Labels;
 use crate::ids::ClusterId;
-use crate::retrieval::Context;
+use crate::interactions::Moved;
+use crate::retrieval::{Context, Shown};
 
-/// A place in the order of drawing: the hash of a sample, and the sample, so that equal hashes keep apart.
-type Place = (u64, Vec<ClusterId>);
+/// What a prompt reads: a key, and what is shown of it. Steps of one text to one answer are one sample.
+type Text = (Vec<ClusterId>, Shown);
+
+/// A place in the order of drawing.
+type Place = (u64, Text);
 
 /// A key with what its prompt shows.
 #[derive(Clone, Debug)]
@@ -18,8 +23,6 @@ pub(super) struct Sample {
     pub(super) key: Vec<ClusterId>,
     pub(super) next: ClusterId,
     pub(super) context: Context,
-    /// Users who made this step.
-    users: u64,
 }
 
 /// Collects samples of one part.
@@ -37,6 +40,8 @@ struct Label {
     seen: u64,
     /// Its first in the order of drawing.
     first: BTreeMap<Place, Sample>,
+    /// Where those stand.
+    places: HashMap<Text, u64>,
 }
 
 impl Draw {
@@ -44,42 +49,52 @@ impl Draw {
         Self { seed, most, labels: BTreeMap::new() }
     }
 
-    /// Takes one user's step. A sample that comes again shows its newest context.
-    pub(super) fn add(&mut self, key: &[ClusterId], next: ClusterId, context: Context) {
-        let place = (self.hash(key, next), key.to_vec());
-        let label = self.labels.entry(next).or_default();
+    /// Takes one user's step.
+    pub(super) fn add(&mut self, step: &Moved, context: Context) {
+        let hash = self.hash(step);
+        let label = self.labels.entry(step.next).or_default();
         label.seen += 1;
-        // What once fell out was behind `most` others, and stays so: users are counted in full for what is left.
-        let users = label.first.get(&place).map_or(0, |known| known.users) + 1;
-        label.first.insert(place, Sample { key: key.to_vec(), next, context, users });
-        if label.first.len() > self.most {
-            label.first.pop_last();
-        }
+        label.add(hash, Sample { key: step.key.clone(), next: step.next, context }, self.most);
     }
 
-    /// Draws, with the steps seen to each answer. Steps that fewer than `min_users` made are left out.
-    pub(super) fn finish(self, labels: Labels, min_users: u64) -> (Vec<Sample>, BTreeMap<ClusterId, u64>) {
+    /// Draws, with the steps seen to each answer.
+    pub(super) fn finish(self, labels: Labels) -> (Vec<Sample>, BTreeMap<ClusterId, u64>) {
         let seen = self.labels.iter().map(|(&id, label)| (id, label.seen)).collect();
-        let mut left: Vec<(u64, Vec<(Place, Sample)>)> = Vec::new();
-        for label in self.labels.into_values() {
-            let kept: Vec<_> = label.first.into_iter().filter(|(_, sample)| sample.users >= min_users).collect();
-            left.push((label.seen, kept));
-        }
-        let wanted = shares(
-            &left.iter().map(|(seen, kept)| ((*seen as f64).powf(labels.power()), kept.len())).collect::<Vec<_>>(),
-            self.most,
-        );
-        let drawn = left.into_iter().zip(wanted).flat_map(|((_, kept), wanted)| kept.into_iter().take(wanted));
-        let mut drawn: Vec<_> = drawn.collect();
+        let weighed = |label: &Label| ((label.seen as f64).powf(labels.power()), label.first.len());
+        let wanted = shares(&self.labels.values().map(weighed).collect::<Vec<_>>(), self.most);
+        let drawn = self.labels.into_values().zip(wanted);
+        let mut drawn: Vec<_> = drawn.flat_map(|(label, wanted)| label.first.into_iter().take(wanted)).collect();
         // Not in the order of labels: trainers that do not shuffle should see all of them.
         drawn.sort_by(|(one, a), (other, b)| one.cmp(other).then(a.next.cmp(&b.next)));
         (drawn.into_iter().map(|(_, sample)| sample).collect(), seen)
     }
 
-    fn hash(&self, key: &[ClusterId], next: ClusterId) -> u64 {
+    fn hash(&self, step: &Moved) -> u64 {
         let mut hasher = Xxh3::with_seed(self.seed);
-        key.iter().chain([&next]).for_each(|cluster| hasher.update(&cluster.0.to_le_bytes()));
+        step.key.iter().chain([&step.next]).for_each(|cluster| hasher.update(&cluster.0.to_le_bytes()));
+        hasher.update(&step.user.to_le_bytes());
+        hasher.update(&step.at.timestamp_micros().to_le_bytes());
         hasher.digest()
+    }
+}
+
+impl Label {
+    /// A sample stands at the first of its steps' hashes. The smallest of n even draws comes first as often as n is of all:
+    /// so samples are drawn in proportion to their steps, without replacement, and what follows a key most is learnt most.
+    fn add(&mut self, hash: u64, sample: Sample, most: usize) {
+        let text = (sample.key.clone(), sample.context.shown());
+        let known = self.places.get(&text).copied();
+        if let Some(known) = known {
+            self.first.remove(&(known, text.clone()));
+        }
+        let place = known.map_or(hash, |known| known.min(hash));
+        self.places.insert(text.clone(), place);
+        self.first.insert((place, text), sample);
+        if self.first.len() > most
+            && let Some(((_, text), _)) = self.first.pop_last()
+        {
+            self.places.remove(&text);
+        }
     }
 }
 
@@ -102,30 +117,64 @@ fn shares(labels: &[(f64, usize)], total: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
     use proptest::prelude::*;
 
     use super::*;
+    use crate::interactions::Part;
+    use crate::retrieval::Successor;
+
+    fn step(from: u32, to: u32, second: i64) -> Moved {
+        let at = DateTime::from_timestamp(second, 0).unwrap();
+        Moved {
+            key: vec![ClusterId(from)],
+            next: ClusterId(to),
+            began: at,
+            at,
+            user: 1,
+            part: Part::Train,
+            novel: true,
+        }
+    }
+
+    fn shown(cluster: u32, count: u64) -> Context {
+        let successors = vec![Successor { cluster: ClusterId(cluster), count, change: None }];
+        Context { successors, ..Context::default() }
+    }
 
     #[test]
-    fn a_step_that_comes_again_is_one_sample_and_shows_what_was_known_last() {
-        let step = |draw: &mut Draw, from, to, shown| {
-            let successors = vec![crate::retrieval::Successor { cluster: ClusterId(shown), count: 1, change: None }];
-            draw.add(&[ClusterId(from)], ClusterId(to), Context { successors, ..Context::default() });
+    fn a_text_that_comes_again_is_one_sample() {
+        let drawn = |seed| {
+            let mut draw = Draw::new(seed, 4);
+            (0..9).for_each(|from| draw.add(&step(from, 20, 0), shown(1, 1)));
+            (0..2).for_each(|second| draw.add(&step(9, 21, second), shown(1, 1 + second as u64)));
+            draw.add(&step(9, 21, 2), shown(2, 1));
+            draw.finish(Labels::Balanced)
         };
-        let drawn = |seed, min_users| {
-            let mut draw = Draw::new(seed, 3);
-            (0..9).for_each(|from| step(&mut draw, from, 20, 0));
-            (0..2).for_each(|shown| step(&mut draw, 9, 21, shown));
-            draw.finish(Labels::Balanced, min_users)
-        };
-        let (samples, seen) = drawn(1, 1);
-        assert_eq!(seen, BTreeMap::from([(ClusterId(20), 9), (ClusterId(21), 2)]));
-        let again: Vec<_> = samples.iter().filter(|sample| sample.next == ClusterId(21)).collect();
-        assert_eq!((samples.len(), again.len(), again[0].context.successors[0].cluster), (3, 1, ClusterId(1)));
-        let keys = |seed| drawn(seed, 1).0.into_iter().map(|sample| sample.key).collect::<Vec<_>>();
+        let (samples, seen) = drawn(1);
+        assert_eq!(seen, BTreeMap::from([(ClusterId(20), 9), (ClusterId(21), 3)]));
+        let of_21 = samples.iter().filter(|sample| sample.next == ClusterId(21));
+        let mut texts: Vec<_> = of_21.map(|sample| sample.context.successors[0].cluster.0).collect();
+        texts.sort_unstable();
+        assert_eq!((samples.len(), texts), (4, vec![1, 2]), "counts are not shown");
+        let keys = |seed| drawn(seed).0.into_iter().map(|sample| sample.key).collect::<Vec<_>>();
         assert_eq!(keys(1), keys(1));
         assert!((2..9).any(|seed| keys(seed) != keys(1)));
-        assert_eq!(drawn(1, 2).0.len(), 1, "two users made one step only");
+    }
+
+    #[test]
+    fn what_follows_a_key_more_often_is_drawn_more_often() {
+        let first = |seed| {
+            let mut draw = Draw::new(seed, 1);
+            // Of a key's four followers, one comes nine times.
+            for second in 0..12_i64 {
+                draw.add(&step(1 + (second - 8).max(0) as u32, 20, second), Context::default());
+            }
+            draw.finish(Labels::Natural).0[0].key[0].0
+        };
+        let often = (0..1_000).filter(|&seed| first(seed) == 1).count();
+        // Nine in twelve; the binomial deviation is 14.
+        assert!((700..800).contains(&often), "{often}");
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::inference::InferenceError;
 use crate::inference::openai::JobError;
-use crate::inference::{InferenceError, ModelError};
 use crate::interactions::{Error, Part, Window};
 
 /// Why samples could not be curated.
@@ -90,9 +90,6 @@ pub enum FinetuneError {
         /// What became of it, and what to do.
         problem: String,
     },
-    /// The model failed while it was judged.
-    #[error("asking the tuned model: {0}")]
-    Model(#[from] ModelError),
     /// Training failed.
     #[cfg(feature = "embedded")]
     #[error(transparent)]
@@ -100,9 +97,9 @@ pub enum FinetuneError {
     /// The log.
     #[error(transparent)]
     Log(#[from] Error),
-    /// The prompt, or the clusters.
+    /// The prompt, the clusters, or the tuned model while it was asked.
     #[error(transparent)]
-    Prompt(#[from] InferenceError),
+    Inference(#[from] InferenceError),
 }
 
 impl From<JobError> for FinetuneError {

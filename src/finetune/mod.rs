@@ -12,8 +12,10 @@ mod error;
 pub mod jobs;
 mod manifest;
 mod measure;
+mod positions;
 mod recent;
 mod samples;
+mod shared;
 mod standing;
 #[cfg(feature = "embedded")]
 mod train;
@@ -24,12 +26,12 @@ pub use config::{Backend, Config, Labels};
 pub use curate::{Settings, curate};
 pub use error::FinetuneError;
 pub use manifest::{Manifest, SplitManifest};
-pub use measure::{Examination, measure};
+pub use measure::{Asking, Examination, measure};
 pub use samples::{Chat, Samples};
 pub use standing::{Pulse, Standing};
 #[cfg(feature = "embedded")]
 pub use train::{Adapted, train};
-pub use training::Training;
+pub use training::{Training, samples_to};
 
 /// What a tuned model says of itself, beside it.
 const TRAINING_FILE: &str = "training.json";

@@ -54,7 +54,8 @@ impl Samples {
         let text = fs::read(&path).map_err(|error| {
             wrong(format!("{error}: draw samples with `segue finetune curate --dir`, and name them"))
         })?;
-        let manifest: Manifest = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        let manifest: Manifest =
+            serde_json::from_slice(&text).map_err(|error| wrong(format!("{error}: curate samples again")))?;
         if manifest.taxonomy_hash != taxonomy.hash() {
             let (theirs, own) = (manifest.taxonomy_hash, taxonomy.hash());
             return Err(wrong(format!(

@@ -6,10 +6,9 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::error::FinetuneError;
+use super::manifest::Manifest;
 use super::samples::Samples;
 use crate::files;
-use crate::inference::prompt::Template;
-use crate::taxonomy::TaxonomyHash;
 
 /// `training.json` beside what came out: where a model comes from, whoever trained it, and how that was done.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -18,35 +17,31 @@ pub struct Training<How> {
     pub created: DateTime<Utc>,
     /// Names the base model: `gguf:` and its SHA-256, or as an endpoint does.
     pub base: String,
-    /// The xxh3 of the samples' manifest.
+    /// The xxh3 of the samples' manifest, as a file.
     pub samples: String,
     /// Samples that were learnt from.
     pub learnt: usize,
-    /// Clusters in a key.
-    pub k: usize,
-    /// Names the cluster set.
-    pub taxonomy_hash: TaxonomyHash,
-    /// What the prompts show.
-    pub prompt: Template,
-    /// Names their text.
-    pub prompt_hash: String,
+    /// What the samples say of themselves.
+    pub manifest: Manifest,
     /// Settings, steps, the loss over time.
     #[serde(flatten)]
     pub how: How,
 }
 
+/// The end of the window whose samples a model of the registry learnt from, as it says of its training; `None` where it
+/// does not.
+pub fn samples_to(training: &serde_json::Value) -> Option<DateTime<Utc>> {
+    DateTime::deserialize(training.pointer("/manifest/to")?).ok()
+}
+
 impl<How: Serialize> Training<How> {
     pub(super) fn of(samples: &Samples, base: String, how: How) -> Self {
-        let manifest = &samples.manifest;
         Self {
             created: Utc::now(),
             base,
             samples: samples.xxh3.clone(),
             learnt: samples.train.len(),
-            k: manifest.k,
-            taxonomy_hash: manifest.taxonomy_hash,
-            prompt: manifest.config.prompt,
-            prompt_hash: manifest.prompt_hash.clone(),
+            manifest: samples.manifest.clone(),
             how,
         }
     }

@@ -176,13 +176,15 @@ impl Bulk {
 
     /// All that is known of one key.
     pub fn trace(&self, planned: &Planned) -> Result<Trace, InferenceError> {
-        let Known { messages, said, outcome, .. } = self.known(&self.answers.snapshot()?, planned, Purpose::Table)?;
+        let known = self.known(&self.answers.snapshot()?, planned, Purpose::Table)?;
+        let Known { messages, said, first, outcome, .. } = known;
         let ended = match outcome {
             Outcome::Answered(parsed) => Ended::Answered(parsed.clusters),
             Outcome::Fallback => Ended::Fallback,
-            Outcome::Missing(..) => Ended::Unanswered,
+            Outcome::Missing(key, _) if self.failed.contains(&key) => Ended::Failed,
+            Outcome::Missing(..) => Ended::LeftOut,
         };
-        Ok(Trace { messages, said, ended })
+        Ok(Trace { messages, said, first, ended })
     }
 
     fn count(&self, tally: &mut Tally, known: &Known) {

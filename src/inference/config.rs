@@ -166,6 +166,11 @@ impl Default for BudgetConfig {
 }
 
 impl Config {
+    /// Whether the store's newest approved model is asked.
+    pub fn asks_registry(&self) -> bool {
+        self.model == Choice::Registry && self.backend != Backend::Retrieved
+    }
+
     /// What serde cannot check; the message names the key.
     pub fn check(&self) -> Result<(), InferenceError> {
         let DecodingConfig { answers, temperature, max_tokens, retries, retry_temperature, .. } = self.decoding;

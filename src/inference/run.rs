@@ -96,7 +96,9 @@ pub struct Trace {
     pub messages: Vec<Message>,
     /// What the model said, one list each time it was asked.
     pub said: Vec<Vec<Candidate>>,
-    /// What that came to.
+    /// What it said first.
+    pub first: Parsed,
+    /// What all of it came to.
     pub ended: Ended,
 }
 
@@ -107,6 +109,8 @@ pub enum Ended {
     Answered(Vec<(ClusterId, Option<f64>)>),
     /// Without, as often as it was asked.
     Fallback,
-    /// Not asked, or not answered.
-    Unanswered,
+    /// With an error.
+    Failed,
+    /// Not asked: because of the budget, or because nothing was to be asked.
+    LeftOut,
 }

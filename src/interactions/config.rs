@@ -38,6 +38,13 @@ pub struct Config {
     pub threads: Option<NonZeroUsize>,
 }
 
+impl Config {
+    /// The directory for what does not fit the memory.
+    pub(crate) fn spill(&self) -> PathBuf {
+        self.spill_dir.clone().unwrap_or_else(std::env::temp_dir)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

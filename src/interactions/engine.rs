@@ -26,7 +26,7 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn of(config: &Config) -> Self {
-        Self { memory: config.memory, spill: config.spill_dir.clone().unwrap_or_else(std::env::temp_dir) }
+        Self { memory: config.memory, spill: config.spill() }
     }
 
     /// A context within these limits. The spill directory is tried out now rather than hours later.

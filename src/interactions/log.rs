@@ -89,6 +89,11 @@ impl Log {
         Self { users, ..self.clone() }
     }
 
+    /// Where it lies, as the config says.
+    pub fn path(&self) -> &str {
+        &self.config.path
+    }
+
     /// Names the files that were found, by path, length and time of change: a log that was corrected has another.
     pub fn fingerprint(&self) -> String {
         format!("{:032x}", self.fingerprint)

@@ -1,4 +1,4 @@
-//! When users first met clusters: what a replay asks and judges by.
+//! When users first met clusters: what replays and judgements ask about.
 
 use chrono::{DateTime, Utc};
 use datafusion::arrow::array::AsArray;
@@ -10,8 +10,8 @@ use futures::TryStreamExt;
 use super::counts;
 use crate::ids::ClusterId;
 
-/// A user's first meeting with a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A user's first meeting with a cluster, ever or in a sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Meeting {
     /// The cluster.
     pub cluster: ClusterId,

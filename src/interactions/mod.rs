@@ -42,7 +42,7 @@ pub use log::{Log, Popular, Span};
 pub use meetings::Meeting;
 pub use report::{BadRow, Reason, Report};
 pub use samples::{Moved, Part, SampleStream};
-pub use sequences::{SequenceStream, UserSequences};
+pub use sequences::{SequenceStream, UserSequences, clusters_of};
 pub(crate) use sql::literal as sql_instant;
 pub use sql::{daily_sql, meeting_sql, popular_sql, sample_sql, sequence_sql, transition_sql};
 pub use users::{HeldOut, Users};

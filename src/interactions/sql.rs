@@ -50,13 +50,13 @@ ORDER BY sequences DESC, cluster_id"
     )
 }
 
-/// The statement that gives the sequences of `users`, one cluster a row, in order: the cluster, its place among all of
-/// its user's, and its place in its sequence; places count from 1.
+/// The statement that gives the sequences of `users`, one cluster a row, in order: the cluster, when it was met in its
+/// sequence, its place among all of its user's, and its place in its sequence; places count from 1.
 pub fn sequence_sql(sequence: Sequence, window: &Window, users: &Users) -> String {
     let (firsts, parts) = firsts(sequence, window, users);
     format!(
         "{firsts}
-SELECT cluster_id,
+SELECT cluster_id, ts,
   CAST(row_number() OVER (PARTITION BY user_id ORDER BY {parts}, ts, cluster_id) AS BIGINT) AS place_of_user,
   CAST(row_number() OVER (PARTITION BY {parts} ORDER BY ts, cluster_id) AS BIGINT) AS place
 FROM firsts
@@ -79,8 +79,8 @@ ORDER BY {user}, ts, cluster_id"
 
 /// The statement that gives every transition of `window` with its times, in the order of time: columns `c1, ..., ck, next,
 /// began` (when `c1` was met)`, moved` (when `next` was met)`, part` (of its user: 0 training, 1 validation, the `share` of
-/// all users next to those held out, 2 held out) and `novel` (1 where the user had never met `next`, whatever the window's
-/// start).
+/// all users next to those held out, 2 held out), `novel` (1 where the user had never met `next`, whatever the window's
+/// start) and `person` (the user's id as text).
 pub fn sample_sql(sequence: Sequence, k: usize, window: &Window, held_out: &HeldOut, share: f64) -> String {
     let (firsts, parts) = firsts(sequence, window, &Users::Everyone);
     let key = (1..=k).map(|i| format!("c{i}, ")).collect::<String>();
@@ -103,7 +103,7 @@ met AS (
   GROUP BY user_id, cluster_id
 )
 SELECT {key}next, began, moved, CAST({part} AS BIGINT) AS part,
-  CAST(CASE WHEN first_met = moved THEN 1 ELSE 0 END AS BIGINT) AS novel
+  CAST(CASE WHEN first_met = moved THEN 1 ELSE 0 END AS BIGINT) AS novel, concat('', user_id) AS person
 FROM steps JOIN met ON who = user_id AND what = next
 WHERE next IS NOT NULL
 ORDER BY moved, {key}next, part, novel, began"

@@ -23,14 +23,15 @@ pub struct Config {
     pub look: Duration,
     /// Whether it is kept, beside each table, why each key's row is what it is (`segue explain`): some 50 bytes a key.
     pub explain: bool,
-    /// The private memory that the embedded refresher's process may take, its counting and building included.
+    /// The private memory that the embedded refresher's process may take, its counting and building included. The process
+    /// that it tunes the model in may take as much again.
     pub memory_limit: ByteSize,
 }
 
 impl Default for Config {
     fn default() -> Self {
         let day = Duration::from_secs(24 * 60 * 60);
-        let policy = Policy::Fixed(Cadence::Every { every: 2 * day });
+        let policy = Policy::Fixed(Fixed { refresh: Cadence::Every(2 * day), finetune: None });
         let (look, memory_limit) = (Duration::from_secs(60), ByteSize::gib(6));
         Self { window: 30 * day, ends: Ends::default(), policy, look, explain: true, memory_limit }
     }
@@ -49,66 +50,79 @@ pub enum Ends {
 }
 
 /// When the embedded refresher runs: `"on_demand"`, `"adaptive"`, `{ fixed = { every = "2d" } }` or
-/// `{ fixed = { cron = "0 3 * * *" } }`.
+/// `{ fixed = { cron = "0 3 * * *" } }`, the latter two with `finetune = "30d"` where it tunes the model too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Policy {
     /// When it is asked to.
     OnDemand,
     /// When it pays, as `[evaluation.cadence]` says: weighed once for each day of log that has come. And when it is asked
-    /// to.
+    /// to. Where the registry says which model is asked, that is tuned when refreshes no longer do.
     Adaptive,
-    /// On a fixed schedule (section 2.3: "RAG refresh multiple times within a week"), and when it is asked to.
-    Fixed(Cadence),
+    /// On fixed schedules (section 2: fine-tuning monthly, "RAG refresh multiple times within a week"), and when it is
+    /// asked to.
+    Fixed(Fixed),
 }
 
-/// A fixed schedule.
+/// Fixed schedules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "RawCadence", into = "RawCadence")]
+#[serde(try_from = "RawFixed", into = "RawFixed")]
+pub struct Fixed {
+    /// When a refresh runs.
+    pub refresh: Cadence,
+    /// How long after the newest model of the registry was made another one is tuned, at least a second; the first one at
+    /// once. `None` leaves that to people.
+    pub finetune: Option<Duration>,
+}
+
+/// When a refresh runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cadence {
-    /// This long after the last run began.
-    Every {
-        /// At least a second.
-        every: Duration,
-    },
-    /// At the times of a cron expression, UTC.
-    Cron {
-        /// Five fields, or six with seconds first.
-        cron: Box<croner::Cron>,
-    },
+    /// This long after the last run began, at least a second.
+    Every(Duration),
+    /// At the times of a cron expression, UTC: five fields, or six with seconds first.
+    Cron(Box<croner::Cron>),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawCadence {
+struct RawFixed {
     #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
     every: Option<Duration>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cron: Option<String>,
+    #[serde(default, with = "humantime_serde", skip_serializing_if = "Option::is_none")]
+    finetune: Option<Duration>,
 }
 
-impl TryFrom<RawCadence> for Cadence {
+impl TryFrom<RawFixed> for Fixed {
     type Error = String;
 
-    fn try_from(raw: RawCadence) -> Result<Self, Self::Error> {
-        match (raw.every, raw.cron) {
-            (Some(every), None) if every >= Duration::from_secs(1) => Ok(Self::Every { every }),
-            (Some(every), None) => Err(format!("every = {every:?} is too often: give at least 1s")),
-            (None, Some(cron)) => {
-                let parsed =
-                    cron.parse::<croner::Cron>().map_err(|error| format!("cron = `{cron}` cannot be read: {error}"))?;
-                Ok(Self::Cron { cron: Box::new(parsed) })
-            }
-            _ => Err("a fixed schedule has either every = \"2d\" or cron = \"0 3 * * *\"".into()),
+    fn try_from(RawFixed { every, cron, finetune }: RawFixed) -> Result<Self, Self::Error> {
+        let too_often = [("every", every), ("finetune", finetune)].into_iter().find_map(|(key, time)| {
+            time.filter(|&time| time < Duration::from_secs(1))
+                .map(|time| format!("{key} = {time:?} is too often: give at least 1s"))
+        });
+        if let Some(problem) = too_often {
+            return Err(problem);
         }
+        let refresh = match (every, cron) {
+            (Some(every), None) => Cadence::Every(every),
+            (None, Some(cron)) => {
+                let parsed = cron.parse().map_err(|error| format!("cron = `{cron}` cannot be read: {error}"))?;
+                Cadence::Cron(Box::new(parsed))
+            }
+            _ => return Err("a fixed schedule has either every = \"2d\" or cron = \"0 3 * * *\"".into()),
+        };
+        Ok(Self { refresh, finetune })
     }
 }
 
-impl From<Cadence> for RawCadence {
-    fn from(cadence: Cadence) -> Self {
-        match cadence {
-            Cadence::Every { every } => Self { every: Some(every), cron: None },
-            Cadence::Cron { cron } => Self { every: None, cron: Some(cron.as_str().to_owned()) },
+impl From<Fixed> for RawFixed {
+    fn from(Fixed { refresh, finetune }: Fixed) -> Self {
+        match refresh {
+            Cadence::Every(every) => Self { every: Some(every), cron: None, finetune },
+            Cadence::Cron(cron) => Self { every: None, cron: Some(cron.as_str().to_owned()), finetune },
         }
     }
 }
@@ -131,9 +145,14 @@ mod tests {
 
     #[test]
     fn policies_read_as_they_are_written() {
-        for text in
-            [r#""on_demand""#, r#""adaptive""#, r#"{"fixed":{"every":"2days"}}"#, r#"{"fixed":{"cron":"0 3 * * *"}}"#]
-        {
+        for text in [
+            r#""on_demand""#,
+            r#""adaptive""#,
+            r#"{"fixed":{"every":"2days"}}"#,
+            r#"{"fixed":{"cron":"0 3 * * *"}}"#,
+            r#"{"fixed":{"every":"2days","finetune":"30days"}}"#,
+            r#"{"fixed":{"cron":"0 3 * * *","finetune":"30days"}}"#,
+        ] {
             let policy: Policy = serde_json::from_str(text).unwrap();
             assert_eq!(serde_json::to_string(&policy).unwrap(), text);
         }
@@ -142,7 +161,9 @@ mod tests {
     #[test]
     fn what_is_no_policy_says_why() {
         for (text, says) in [
-            (r#"{"fixed":{"every":"10ms"}}"#, "at least 1s"),
+            (r#"{"fixed":{"every":"10ms"}}"#, "every = 10ms is too often: give at least 1s"),
+            (r#"{"fixed":{"every":"2d","finetune":"10ms"}}"#, "finetune = 10ms is too often: give at least 1s"),
+            (r#"{"fixed":{"finetune":"30d"}}"#, "either every"),
             (r#"{"fixed":{"cron":"sometimes"}}"#, "`sometimes` cannot be read"),
             (r#"{"fixed":{}}"#, "either every"),
             (r#"{"fixed":{"every":"2d","cron":"0 3 * * *"}}"#, "either every"),

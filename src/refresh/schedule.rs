@@ -4,31 +4,58 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use super::config::{Cadence, Policy};
+use super::config::{Cadence, Fixed, Policy};
 
 /// The first wait after a failure; each further one doubles it.
 const FIRST_RETRY: Duration = Duration::from_secs(60);
 /// The longest wait after a failure.
 const LAST_RETRY: Duration = Duration::from_secs(60 * 60);
 
-/// Follows a [`Policy`] from run to run.
+/// Tries again after failures: a minute later at first, and an hour later at most.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Retries {
+    failures: u32,
+    last: Option<DateTime<Utc>>,
+}
+
+impl Retries {
+    /// Notes a try, from which the next wait is counted.
+    pub(super) fn tried(&mut self, at: DateTime<Utc>, succeeded: bool) {
+        self.last = Some(at);
+        self.failures = if succeeded { 0 } else { self.failures.saturating_add(1) };
+    }
+
+    /// When it is tried again; `None` unless the last try failed.
+    pub(super) fn next(&self) -> Option<DateTime<Utc>> {
+        let doublings = self.failures.checked_sub(1)?.min(16);
+        let wait = FIRST_RETRY.saturating_mul(1 << doublings).min(LAST_RETRY);
+        self.last?.checked_add_signed(signed(wait))
+    }
+}
+
+/// Follows a [`Policy`] from refresh to refresh.
 #[derive(Clone, Debug)]
 pub struct Schedule {
     policy: Policy,
     last: Option<DateTime<Utc>>,
-    failures: u32,
+    retries: Retries,
 }
 
 impl Schedule {
     /// `last` is when the live version was made, where there is one.
     pub fn new(policy: Policy, last: Option<DateTime<Utc>>) -> Self {
-        Self { policy, last, failures: 0 }
+        Self { policy, last, retries: Retries::default() }
     }
 
     /// Notes a run that began at `began`.
     pub fn ran(&mut self, began: DateTime<Utc>, succeeded: bool) {
         self.last = Some(began);
-        self.failures = if succeeded { 0 } else { self.failures.saturating_add(1) };
+        self.retries.tried(began, succeeded);
+    }
+
+    /// Whether nothing has run yet, and nothing is live.
+    pub fn is_at_its_beginning(&self) -> bool {
+        self.last.is_none()
     }
 
     /// When the next run is due, at or after `now`; `None` when only asking starts one. Without any version yet, or
@@ -40,22 +67,18 @@ impl Schedule {
             (_, None) => Some(now),
             // What is weighed, and when, is not for a clock to say.
             (Policy::Adaptive, Some(_)) => None,
-            (Policy::Fixed(Cadence::Every { every }), Some(last)) => last.checked_add_signed(signed(*every)),
-            // From the last run, so that a time that passed while nothing ran is made up for.
-            (Policy::Fixed(Cadence::Cron { cron }), Some(last)) => cron.find_next_occurrence(&last, false).ok(),
+            (Policy::Fixed(Fixed { refresh, .. }), Some(last)) => match refresh {
+                Cadence::Every(every) => last.checked_add_signed(signed(*every)),
+                // From the last run, so that a time that passed while nothing ran is made up for.
+                Cadence::Cron(cron) => cron.find_next_occurrence(&last, false).ok(),
+            },
         };
-        let planned = [planned, self.retry()].into_iter().flatten().min();
+        let planned = [planned, self.retries.next()].into_iter().flatten().min();
         planned.map(|planned| planned.max(now))
-    }
-
-    fn retry(&self) -> Option<DateTime<Utc>> {
-        let doublings = self.failures.checked_sub(1)?.min(16);
-        let wait = FIRST_RETRY.saturating_mul(1 << doublings).min(LAST_RETRY);
-        self.last?.checked_add_signed(signed(wait))
     }
 }
 
-fn signed(duration: Duration) -> chrono::TimeDelta {
+pub(super) fn signed(duration: Duration) -> chrono::TimeDelta {
     chrono::TimeDelta::from_std(duration).unwrap_or(chrono::TimeDelta::MAX)
 }
 
@@ -81,6 +104,8 @@ mod tests {
         assert_eq!(schedule.next(at("2026-04-01T00:00:00Z")), Some(at("2026-04-01T00:00:00Z")));
         schedule.ran(now, true);
         assert_eq!(schedule.next(now), Some(at("2026-03-04T12:00:00Z")));
+        let both = Schedule::new(policy(r#"{"fixed":{"every":"2d","finetune":"1d"}}"#), Some(now));
+        assert_eq!(both.next(now), schedule.next(now), "tuning is no refresh");
     }
 
     #[test]
@@ -103,6 +128,18 @@ mod tests {
         assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
         schedule.ran(began, true);
         assert_eq!((schedule.next(began).unwrap() - began).num_days(), 2);
+    }
+
+    #[test]
+    fn a_try_is_made_again_later_and_later_until_one_succeeds() {
+        let ended = at("2026-03-01T00:00:00Z");
+        let mut retries = Retries::default();
+        assert_eq!(retries.next(), None);
+        let mut wait = |succeeded| {
+            retries.tried(ended, succeeded);
+            retries.next().map(|next| (next - ended).num_minutes())
+        };
+        assert_eq!([false, false, true, false].map(&mut wait), [Some(1), Some(2), None, Some(1)]);
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::collections::HashSet;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::error::ReplayError;
 use super::step::Period;
-use super::tally::{Hits, Tally};
+use super::tally::{CutShort, Hits, Tally};
 use crate::evaluation::{Position, positions, random_novel};
 use crate::ids::ClusterId;
 use crate::interactions::Meeting;
@@ -47,6 +47,17 @@ impl Asking<'_> {
         position.truth.iter().filter(|meeting| !self.no_targets.contains(&meeting.cluster)).count()
     }
 
+    /// Positions whose horizon reaches behind the log's `newest` event.
+    pub(super) fn cut_short(&self, stretch: &Period, newest: DateTime<Utc>) -> CutShort {
+        let mut positions = 0;
+        let counted = self.each(stretch, |_, _, position| {
+            positions += u64::from(newest - position.at < self.horizon);
+            Ok(())
+        });
+        debug_assert!(counted.is_ok(), "counting cannot fail");
+        CutShort { newest, positions }
+    }
+
     pub(super) fn random(&self, stretch: &Period, tally: &mut Tally) {
         let n = self.n;
         let drawn = self.each(stretch, |period, user, position| {
@@ -68,14 +79,14 @@ impl Asking<'_> {
         tally: &mut Tally,
     ) -> Result<(), ReplayError> {
         let unknown = || ReplayError::UnknownWindow { version: name.to_owned() };
-        let counted_to = table.lineage().window_to.ok_or_else(unknown)?;
+        let knows_to = table.lineage().knows_to().ok_or_else(unknown)?;
         self.answers(name, table, stretch, |period, user, position, answer| {
-            if position.at < counted_to {
-                let (counted_to, asked) = (counted_to.to_rfc3339(), position.at.to_rfc3339());
-                return Err(ReplayError::LookAhead { version: name.to_owned(), counted_to, asked });
+            if position.at < knows_to {
+                let (knows_to, asked) = (knows_to.to_rfc3339(), position.at.to_rfc3339());
+                return Err(ReplayError::LookAhead { version: name.to_owned(), knows_to, asked });
             }
             tally.take(period, user, &answer.hits);
-            tally.take_level(answer.matched, &answer.hits);
+            tally.take_level(answer.matched, user, &answer.hits);
             Ok(())
         })
     }

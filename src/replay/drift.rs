@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Progress;
 use super::build::counted;
 use super::error::ReplayError;
+use super::null::{Null, Pooled};
 use super::step::{Period, Step, periods};
 use crate::evaluation::{Estimate, Jaccard, Successors};
 use crate::interactions::{Log, Window};
@@ -30,6 +31,8 @@ pub struct Drift {
     pub identical: Vec<Identical>,
     /// Section 2.1: each window and the one after it.
     pub neighbours: Vec<Neighbours>,
+    /// All of these pairs together, beside their nulls; none where nothing was dealt.
+    pub pooled: Option<Pooled>,
 }
 
 /// The share of common keys whose most frequent successors are the same set.
@@ -56,32 +59,8 @@ pub struct Neighbours {
     pub null: Option<Null>,
 }
 
-/// The mean similarity after both windows' transitions were dealt anew at random, again and again.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-pub struct Null {
-    /// Deals.
-    pub deals: usize,
-    /// The mean over deals.
-    pub mean: f64,
-    /// Their standard deviation.
-    pub deviation: f64,
-}
-
-impl Null {
-    /// Where 95 % of deals would lie.
-    pub fn interval(&self) -> (f64, f64) {
-        (self.mean - 1.96 * self.deviation, self.mean + 1.96 * self.deviation)
-    }
-
-    fn of(means: &[f64]) -> Option<Self> {
-        let deals = means.len();
-        let mean = means.iter().sum::<f64>() / deals as f64;
-        let squares: f64 = means.iter().map(|of| (of - mean).powi(2)).sum();
-        (deals > 0).then(|| Self { deals, mean, deviation: (squares / (deals - 1).max(1) as f64).sqrt() })
-    }
-}
-
-/// Compares the windows of `[from, to)`, a step each. The counts of two windows and of the first are held in memory. The null is of so many `deals`; none where that is 0.
+/// Compares the windows of `[from, to)`, a step each. The counts of two windows and of the first are held in memory. The
+/// null is of so many `deals`; none where that is 0.
 pub async fn drift(
     log: &Log,
     k: usize,
@@ -104,7 +83,7 @@ pub async fn drift(
             identical.iter_mut().for_each(|of| of.shares.push(first.identical(&here, of.top)));
         }
         if let Some((earlier, there)) = &before {
-            let null = null(there, &here, deals);
+            let null = Null::of(there, &here, deals);
             let supported = |(from, below, _)| there.jaccard(&here, from, below);
             let (all, by_support) = (there.jaccard(&here, 0, u64::MAX), SUPPORTS.map(supported).into());
             neighbours.push(Neighbours { earlier: *earlier, later: period, all, by_support, null });
@@ -113,15 +92,8 @@ pub async fn drift(
         before = Some((period, here));
     }
     progress(total, total, "done".into());
-    Ok(Drift { k, periods, keys, identical, neighbours })
-}
-
-fn null(there: &Successors, here: &Successors, deals: usize) -> Option<Null> {
-    let similar = |seed| {
-        let (one, other) = there.dealt(here, seed);
-        Some(one.jaccard(&other, 0, u64::MAX)?.mean)
-    };
-    Null::of(&(0..deals as u64).filter_map(similar).collect::<Vec<f64>>())
+    let pairs: Vec<_> = neighbours.iter().map(|of| of.all.map(|all| all.mean).zip(of.null)).collect();
+    Ok(Drift { k, periods, keys, identical, neighbours, pooled: Pooled::of(&pairs) })
 }
 
 fn window(period: Period) -> Window {

@@ -17,19 +17,22 @@ pub enum ReplayError {
     Open(#[from] OpenError),
     /// A version that knows what it is asked to predict.
     #[error(
-        "{version} holds what happened up to {counted_to} and is asked about {asked}: that is no prediction; evaluate \
-         with --from {counted_to} or later"
+        "{version} holds what happened up to {knows_to} and is asked about {asked}: that is no prediction; evaluate with \
+         --from {knows_to} or later"
     )]
     LookAhead {
         /// The version.
         version: String,
-        /// The end of its window.
-        counted_to: String,
+        /// The end of its window, or of that in which its model was tuned.
+        knows_to: String,
         /// The moment that it was asked about.
         asked: String,
     },
     /// A version of which nobody knows what it knows.
-    #[error("{version} does not say where its window ends, so it may know what it is asked to predict")]
+    #[error(
+        "{version} does not say where its window ends, or that in which its model was tuned, so it may know what it is \
+         asked to predict"
+    )]
     UnknownWindow {
         /// The version.
         version: String,

@@ -9,8 +9,8 @@ use super::asking::Asking;
 use super::build::build;
 use super::error::ReplayError;
 use super::step::{Period, Step, periods};
-use super::stretch::{Answering, Compared, Version};
-use super::tally::{Difference, HitRate, Tally};
+use super::stretch::{Answering, Compared, Rows, Version};
+use super::tally::{CutShort, Difference, HitRate, Tally};
 use crate::ids::ClusterId;
 use crate::interactions::{HeldOut, Log, Users, Window};
 use crate::table;
@@ -71,6 +71,7 @@ pub async fn hit_rate<B: AsRef<[u8]>>(
     let Settings { n, horizon, .. } = *settings;
     let (clusters, no_targets) = (taxonomy.clusters().len(), &settings.no_targets(&counted).await?);
     let asking = Asking { users: &users, periods: &reported, n, horizon, clusters, no_targets };
+    let cut_short = asking.cut_short(&Period { from, to }, log.span().await?.newest);
     let stretches = compared.iter().map(|compared| compared.version.stretches(from, to, settings.window));
     let stretches = stretches.collect::<Result<Vec<_>, _>>()?;
     let (mut done, total) = (0, stretches.iter().map(Vec::len).sum::<usize>() as u64);
@@ -83,7 +84,8 @@ pub async fn hit_rate<B: AsRef<[u8]>>(
                 Answering::Random => asking.random(&stretch, &mut tally),
                 Answering::Stored(stored) => asking.table(&stored.name, &stored.table, &stretch, &mut tally)?,
                 Answering::Counted { window, rows } => {
-                    let table = build(&counted, taxonomy, &settings.table, &window, rows).await?;
+                    let (table, has_rows) = rows.settings(&settings.table);
+                    let table = build(&counted, taxonomy, &table, &window, has_rows).await?;
                     asking.table(name, &table, &stretch, &mut tally)?;
                 }
             }
@@ -92,18 +94,23 @@ pub async fn hit_rate<B: AsRef<[u8]>>(
         tallies.push(tally);
     }
     progress(done, total, format!("intervals from {resamples} resamples"));
-    let result = report(settings, reported, compared, &tallies);
+    let result = report(settings, reported, cut_short, compared, &tallies);
     result.ok_or_else(|| ReplayError::NoPositions { from: from.to_rfc3339(), to: to.to_rfc3339() })
 }
 
 fn report<B>(
     settings: &Settings,
     periods: Vec<Period>,
+    cut_short: CutShort,
     compared: &[Compared<B>],
     tallies: &[Tally],
 ) -> Option<HitRate> {
     let Settings { n, resamples, .. } = *settings;
-    let has_rows = |version: &Version<B>| matches!(version, Version::Counted { rows: true, .. } | Version::Stored(_));
+    let has_rows = |version: &Version<B>| match version {
+        Version::Counted { rows, .. } => *rows != Rows::None,
+        Version::Random => false,
+        Version::Stored(_) => true,
+    };
     let named = compared.iter().zip(tallies);
     let rates = named
         .clone()
@@ -115,5 +122,6 @@ fn report<B>(
         Some(Difference { version, against, served_1, served_n })
     };
     let differences = named.skip(1).map(difference).collect::<Option<Vec<_>>>()?;
-    Some(HitRate { n, horizon: settings.horizon.num_seconds(), periods, versions, differences })
+    let horizon = settings.horizon.num_seconds();
+    Some(HitRate { n, horizon, cut_short, periods, versions, differences })
 }

@@ -11,6 +11,7 @@ mod build;
 mod drift;
 mod error;
 mod hit_rate;
+mod null;
 mod step;
 mod stretch;
 mod tally;
@@ -18,12 +19,13 @@ mod tally;
 pub use ageing::ageing;
 pub use backtest::{BackTest, Decided, ParsePolicyError, Policy, Replayed, Weighing, backtest};
 pub use build::{build, counted};
-pub use drift::{Drift, Identical, Neighbours, Null, SUPPORTS, TOPS, drift};
+pub use drift::{Drift, Identical, Neighbours, SUPPORTS, TOPS, drift};
 pub use error::ReplayError;
 pub use hit_rate::{Settings, hit_rate};
+pub use null::{Null, Pooled};
 pub use step::{Period, Step, periods};
-pub use stretch::{Compared, Refresh, Stored, Version};
-pub use tally::{Difference, HitRate, Level, Rates, Scores};
+pub use stretch::{Compared, Refresh, Rows, Stored, Version};
+pub use tally::{CutShort, Difference, HitRate, Level, Rates, Scores};
 
 /// What a replay is doing, of how much in all.
 pub type Progress<'p> = &'p mut (dyn FnMut(u64, u64, String) + Send);

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use super::error::ReplayError;
 use super::step::{Period, Step, periods};
 use crate::interactions::Window;
-use crate::table::Table;
+use crate::table::{self, MinCount, Table};
 
 /// A version with the name that the report calls it by.
 #[derive(Debug)]
@@ -25,12 +25,12 @@ pub enum Version<B> {
     Counted {
         /// When it is counted.
         refresh: Refresh,
-        /// Whether it has rows; without, it answers with what is popular and new to the user.
-        rows: bool,
+        /// Which rows it has.
+        rows: Rows,
     },
     /// Clusters drawn at random among those that are new to the user: its expectation.
     Random,
-    /// Tables of a store, each from where its window ends on, the newest such one answering.
+    /// Tables of a store, each from where its window ends on (and that of its model's tuning), the newest such one answering.
     Stored(Vec<Stored<B>>),
 }
 
@@ -41,6 +41,30 @@ pub enum Refresh {
     Every(Step),
     /// At the start, and held fixed.
     Once,
+    /// At a moment, which must not lie behind the start, and held fixed.
+    At(DateTime<Utc>),
+}
+
+/// The rows of a counted table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rows {
+    /// Of every key with the support that the settings ask for.
+    Configured,
+    /// Of every key with this support.
+    Supported(MinCount),
+    /// None: it answers with what is popular and new to the user.
+    None,
+}
+
+impl Rows {
+    /// What such a table is built by, and whether it has rows.
+    pub(super) fn settings(&self, table: &table::Config) -> (table::Config, bool) {
+        match self {
+            Self::Configured => (table.clone(), true),
+            Self::Supported(min_count) => (table::Config { min_count: min_count.clone(), ..table.clone() }, true),
+            Self::None => (table.clone(), false),
+        }
+    }
 }
 
 /// A table of a store.
@@ -61,7 +85,7 @@ impl<B> Clone for Stored<B> {
 
 /// What answers during one period.
 pub(super) enum Answering<B> {
-    Counted { window: Window, rows: bool },
+    Counted { window: Window, rows: Rows },
     Random,
     Stored(Stored<B>),
 }
@@ -81,24 +105,27 @@ impl<B> Version<B> {
         match self {
             Self::Random => Ok(vec![(whole, Answering::Random)]),
             Self::Counted { refresh, rows } => {
+                let counted = |at| Answering::Counted {
+                    window: Window { from: Some(window.before(at)), to: Some(at) },
+                    rows: rows.clone(),
+                };
                 let stretches = match refresh {
                     Refresh::Every(step) => periods(from, to, *step)?,
                     Refresh::Once => vec![whole],
+                    Refresh::At(at) => return Ok(vec![(whole, counted(*at))]),
                 };
-                let before = |at| Window { from: Some(window.before(at)), to: Some(at) };
-                let counted = |stretch: Period| Answering::Counted { window: before(stretch.from), rows: *rows };
-                Ok(stretches.into_iter().map(|stretch| (stretch, counted(stretch))).collect())
+                Ok(stretches.into_iter().map(|stretch| (stretch, counted(stretch.from))).collect())
             }
             Self::Stored(tables) => stored(tables, whole),
         }
     }
 }
 
-/// Each table from its window's end to the next one's; the first one must have ended by the start.
+/// Each table from the end of what it knows to the next one's; the first one's must have come by the start.
 fn stored<B: AsRef<[u8]>>(tables: &[Stored<B>], whole: Period) -> Result<Vec<(Period, Answering<B>)>, ReplayError> {
     let ended = |stored: &Stored<B>| {
         let unknown = || ReplayError::UnknownWindow { version: stored.name.clone() };
-        Ok((stored.table.lineage().window_to.ok_or_else(unknown)?, stored.clone()))
+        Ok((stored.table.lineage().knows_to().ok_or_else(unknown)?, stored.clone()))
     };
     let mut tables = tables.iter().map(ended).collect::<Result<Vec<_>, ReplayError>>()?;
     tables.sort_by_key(|&(to, _)| to);
@@ -114,8 +141,8 @@ fn stored<B: AsRef<[u8]>>(tables: &[Stored<B>], whole: Period) -> Result<Vec<(Pe
             break;
         }
         if tables.is_empty() {
-            let (counted_to, asked) = (ended.to_rfc3339(), whole.from.to_rfc3339());
-            return Err(ReplayError::LookAhead { version: stored.name, counted_to, asked });
+            let (knows_to, asked) = (ended.to_rfc3339(), whole.from.to_rfc3339());
+            return Err(ReplayError::LookAhead { version: stored.name, knows_to, asked });
         }
     }
     stretches.reverse();

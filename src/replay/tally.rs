@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use super::step::Period;
@@ -14,12 +15,23 @@ pub struct HitRate {
     pub n: usize,
     /// Seconds within which they may.
     pub horizon: i64,
+    /// Positions so late that the log ends within their horizon.
+    pub cut_short: CutShort,
     /// The periods, in order.
     pub periods: Vec<Period>,
     /// The versions, in the order asked for.
     pub versions: Vec<Rates>,
     /// The first version beside each of the others, over the same positions.
     pub differences: Vec<Difference>,
+}
+
+/// What came true behind the end of the log is not known, and counts as a miss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct CutShort {
+    /// The log's newest event.
+    pub newest: DateTime<Utc>,
+    /// Positions whose horizon reaches behind it.
+    pub positions: u64,
 }
 
 /// One version's hit rates.
@@ -58,10 +70,10 @@ pub struct Scores {
 pub struct Level {
     /// Positions.
     pub positions: u64,
-    /// Those whose first prediction came true.
-    pub hits_1: u64,
-    /// Those of whose first n one did.
-    pub hits_n: u64,
+    /// Of the first prediction; none without a position.
+    pub served_1: Option<Estimate>,
+    /// The same of the first n.
+    pub served_n: Option<Estimate>,
 }
 
 /// How much higher one version's served hit rate is than another's.
@@ -97,11 +109,12 @@ impl Hits {
     }
 }
 
-/// A version's rates in the making: 48 bytes and a little for each user and period with a position.
+/// A version's rates in the making: 48 bytes and a little for each user and period, and each user and level, with a
+/// position.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     by_period: BTreeMap<usize, BTreeMap<usize, Hits>>,
-    levels: Vec<Level>,
+    levels: Vec<BTreeMap<usize, Hits>>,
 }
 
 impl Tally {
@@ -111,14 +124,11 @@ impl Tally {
     }
 
     /// Takes the same position by the length of the longest key found.
-    pub(super) fn take_level(&mut self, matched: usize, hits: &Hits) {
+    pub(super) fn take_level(&mut self, matched: usize, user: usize, hits: &Hits) {
         if self.levels.len() <= matched {
-            self.levels.resize(matched + 1, Level::default());
+            self.levels.resize(matched + 1, BTreeMap::new());
         }
-        let level = &mut self.levels[matched];
-        level.positions += 1;
-        level.hits_1 += u64::from(hits.served_1 > 0.0);
-        level.hits_n += u64::from(hits.served_n > 0.0);
+        self.levels[matched].entry(user).or_default().add(hits);
     }
 
     /// What it adds up to over so many periods; `None` without a position.
@@ -129,7 +139,7 @@ impl Tally {
             name: name.to_owned(),
             overall: scored(&self.by_user().into_values().collect::<Vec<_>>())?,
             periods: (0..periods).map(of_period).collect(),
-            levels: self.levels.clone(),
+            levels: self.levels.iter().map(|users| level(users, resamples)).collect(),
         })
     }
 
@@ -153,6 +163,15 @@ impl Tally {
         }
         users
     }
+}
+
+fn level(users: &BTreeMap<usize, Hits>, resamples: usize) -> Level {
+    let users: Vec<Hits> = users.values().copied().collect();
+    scores(&users, false, resamples).map_or(Level::default(), |of| Level {
+        positions: of.positions,
+        served_1: Some(of.served_1),
+        served_n: Some(of.served_n),
+    })
 }
 
 fn scores(users: &[Hits], has_rows: bool, resamples: usize) -> Option<Scores> {

@@ -1,5 +1,6 @@
 //! `[retrieval]`.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,21 @@ impl Default for Config {
     fn default() -> Self {
         let week = Duration::from_secs(7 * 24 * 60 * 60);
         Self { similarity: Similarity::Frequency, granularity: Granularity::Instance, top: 1, window: week }
+    }
+}
+
+impl fmt::Display for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let similarity = match self.similarity {
+            Similarity::Frequency => "frequency",
+            Similarity::Trend => "trend",
+        };
+        let granularity = match self.granularity {
+            Granularity::Instance => "instance",
+            Granularity::Global => "global",
+        };
+        let window = humantime::format_duration(self.window);
+        write!(f, "top {} by {similarity}, {granularity}, of {window}", self.top)
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Transition {
 }
 
 /// What a prompt shows of a context; two that are equal read the same.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Shown {
     successors: Vec<ShownNext>,
     transitions: Vec<(Vec<ClusterId>, ShownNext)>,

@@ -33,6 +33,16 @@ impl Store {
         Ok(unneeded)
     }
 
+    /// Removes a folder below the store's directory, at once for everyone who looks; one that is gone stays so.
+    pub fn discard(&self, dir: &Path) -> Result<(), StoreError> {
+        let aside = unique_path(&self.drafts_dir(), "discarded");
+        if if_present(std::fs::rename(dir, &aside).map_err(failed("removing", dir)))?.is_some() {
+            // What a kill leaves, or cannot be removed, is swept by gc.
+            let _ = std::fs::remove_dir_all(&aside);
+        }
+        Ok(())
+    }
+
     fn unneeded(&self) -> Result<Vec<VersionId>, StoreError> {
         let mut versions = self.versions()?;
         let mut needed: BTreeSet<VersionId> = versions.iter().take(self.keep).copied().collect();

@@ -27,19 +27,26 @@ pub struct Provenance {
 pub struct Changed {
     /// The version that was live.
     pub against: VersionId,
-    /// Its longest keys that were compared.
+    /// Its longest keys that were compared: all but those that fell back.
     pub keys: u64,
-    /// Those whose first prediction is another.
+    /// Those whose answer is another.
     pub changed: u64,
     /// Those that have no row any more.
     pub gone: u64,
+    /// Keys of both that a language model left to what was retrieved, in either.
+    #[serde(default)]
+    pub fell_back: u64,
 }
 
 impl fmt::Display for Changed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { against, keys, changed, gone } = self;
+        let Self { against, keys, changed, gone, fell_back } = self;
         let share = 100.0 * (changed + gone) as f64 / (*keys).max(1) as f64;
-        write!(f, "{share:.1} % of {keys} keys of {against} ({changed} answered otherwise, {gone} gone)")
+        write!(f, "{share:.1} % of {keys} keys of {against} ({changed} answered otherwise, {gone} gone)")?;
+        if *fell_back > 0 {
+            write!(f, "; {fell_back} more fell back and are not compared")?;
+        }
+        Ok(())
     }
 }
 

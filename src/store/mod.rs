@@ -11,6 +11,7 @@
 //! <store>/decisions/<channel>/<seq>.json                 when the adaptive policy refreshed, when not, and why
 //! <store>/models/<n>/model.json, adapter.gguf           a tuned language model; n only grows
 //! <store>/models/<n>/judgements/<seq>.json               one file a judgement; the last says whether it may be asked
+//! <store>/tuning/...                                     where the refresher tunes a model; gone when one came of it
 //! <store>/drafts/...                                     private to who works there; swept by gc once that has died
 //! <store>/lock                                           held shared by who adds or moves, alone by gc
 //! ```

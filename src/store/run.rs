@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::VersionId;
+use crate::ids::{ModelId, VersionId};
 
 /// Where a refresh run stands.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,35 @@ pub struct RunEvent {
     pub next: Option<DateTime<Utc>>,
     /// What the adaptive policy has just decided.
     pub weighed: Option<Weighed>,
+    /// Where the tuning of a model stands, or how the last one ended.
+    pub tuning: Option<Tuning>,
+}
+
+/// How the tuning of a model goes, beside the runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tuning {
+    /// Whether it goes on, or how it ended.
+    pub state: TuningState,
+    /// Its last line, for people; of one that was held or failed, why.
+    pub says: String,
+    /// The model that came of it.
+    pub model: Option<ModelId>,
+}
+
+/// Where a tuning stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TuningState {
+    /// It goes on.
+    #[default]
+    Running,
+    /// A model came of it that is asked from now on.
+    Approved,
+    /// A model came of it that is not: a gate holds it.
+    Held,
+    /// No model came of it; it is tried again, from where it was.
+    Failed,
 }
 
 /// The numbers of a decision whether to refresh.

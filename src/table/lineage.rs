@@ -24,6 +24,8 @@ pub struct Lineage {
     pub window_from: Option<DateTime<Utc>>,
     /// The window's end, exclusive.
     pub window_to: Option<DateTime<Utc>>,
+    /// The end of the window that the store's model was tuned on, exclusive, where such a model was asked and tells.
+    pub tuned_to: Option<DateTime<Utc>>,
     /// The settings that decided the counts, by their names in the config.
     pub settings: BTreeMap<String, String>,
 }
@@ -38,7 +40,23 @@ impl Default for Lineage {
             prompt_hash: None,
             window_from: None,
             window_to: None,
+            tuned_to: None,
             settings: BTreeMap::new(),
         }
+    }
+}
+
+impl Lineage {
+    /// The name in [`Lineage::settings`] of the store's model that was asked, where one was.
+    pub const REGISTRY: &str = "inference.registry";
+    /// The name there of the template of its prompts.
+    pub const TEMPLATE: &str = "inference.prompt.template";
+
+    /// Up to when the table, or the model that was asked for it, has seen what happened; `None` where that is not told.
+    pub fn knows_to(&self) -> Option<DateTime<Utc>> {
+        if self.settings.contains_key(Self::REGISTRY) && self.tuned_to.is_none() {
+            return None;
+        }
+        Some(self.window_to?.max(self.tuned_to.unwrap_or(DateTime::<Utc>::MIN_UTC)))
     }
 }

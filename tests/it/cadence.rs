@@ -17,6 +17,7 @@ fn cadences() -> impl Strategy<Value = Cadence> {
             refresh_cost,
             call_cost,
             hysteresis,
+            ..Cadence::default()
         },
     )
 }
@@ -64,12 +65,13 @@ proptest! {
 
 #[test]
 fn the_numbers_are_those_of_arithmetic() {
-    let config = Cadence { worth: 2.0, refresh_cost: 3.0, call_cost: 0.5, ..Cadence::default() };
+    let config = Cadence { worth: 2.0, refresh_cost: 2.75, call_cost: 0.5, ..Cadence::default() };
     let of = |value: f64, low: f64| {
         let loss = Some(Estimate { value, low, high: 1.0 });
-        decide(&config, &Ageing { age: 5.0, loss, calls: 4, ..Ageing::default() })
+        decide(&config, &Ageing { age: 5.0, loss, calls: 4, tokens_cost: 0.25, ..Ageing::default() })
     };
-    // Two points at 2 a day for the five days since are 20; the refresh costs 3 and four times 0.5, and a fifth more is asked.
+    // Two points at 2 a day for the five days since are 20; the refresh costs 2.75, four times 0.5 and 0.25 of tokens, and
+    // a fifth more is asked.
     let pays = of(0.02, 0.001);
     assert_eq!((pays.reason, pays.gain, pays.cost), (Reason::Pays, 20.0, 5.0));
     assert_eq!(of(0.005, 0.001).reason, Reason::TooCheap, "5 for 5");

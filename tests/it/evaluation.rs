@@ -3,8 +3,8 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use segue::evaluation::{
-    Answers, Churn, Collapse, Config, Coverage, Day, ExactMatch, Fallbacks, FirstAnswers, Input, Origin, Outcome,
-    Overlap, Recall, RecallTally, Report, Severity, Verdict, judge, judge_first,
+    Answers, Churn, Collapse, Config, Coverage, Day, Estimate, ExactMatch, Fallbacks, FirstAnswers, Input, Origin,
+    Outcome, Overlap, Recall, RecallTally, Report, Severity, Verdict, judge, judge_first, judge_model,
 };
 use segue::ids::ClusterId;
 use segue::table::{BuildLimits, Candidate, Shape, Source};
@@ -107,10 +107,11 @@ fn sound() -> Report {
     Report {
         exact_match: Some(ExactMatch { asked: 1000, matched: 950 }),
         recall: Some(recall),
+        first_recall: Some(Estimate { value: 0.06, low: 0.05, high: 0.07 }),
         collapse: Some(collapse),
         input: Some(Input { days: vec![day] }),
         coverage: Some(Coverage { keys: 900, live_keys: Some(1000), positions: 900, full: 300, matched: 850 }),
-        churn: Some(Churn { keys: 1000, changed: 300, gone: 20 }),
+        churn: Some(Churn { keys: 1000, changed: 300, gone: 20, fell_back: 0 }),
         fallbacks: Some(Fallbacks { asked: 1000, fell_back: 20 }),
     }
 }
@@ -224,6 +225,42 @@ fn what_was_not_measured_is_skipped_with_its_reason() {
 }
 
 #[test]
+fn a_model_that_was_not_measured_is_held_and_told_what_was_missing() {
+    let config = Config::default();
+    let verdict = judge_model(&sound(), &config);
+    assert!(!verdict.holds() && verdict.findings.len() == 3, "{verdict:?}");
+
+    type Spoil = fn(&mut Report);
+    let unmeasured: [(&str, Spoil, &str); 5] = [
+        ("exact_match", |r| r.exact_match = None, "no language model was asked"),
+        ("recall", |r| r.recall = None, "no held-out users"),
+        ("recall", |r| r.recall.as_mut().unwrap().positions = 199, "have 199 positions, at least 200"),
+        ("collapse", |r| r.collapse = None, "no key was answered with a cluster"),
+        ("collapse", |r| r.collapse.as_mut().unwrap().keys = 99, "99 keys were answered, at least 100"),
+    ];
+    for (gate, spoil, says) in unmeasured {
+        let mut report = sound();
+        spoil(&mut report);
+        assert!(!judge(&report, &config).holds(), "a table's gates skip it");
+        let verdict = judge_model(&report, &config);
+        let reasons = verdict.reasons();
+        assert!(verdict.holds() && outcome(&verdict, gate) == Outcome::Fail, "{verdict:?}");
+        for said in [gate, says, "finetune.watched", "by hand"] {
+            assert!(reasons.contains(said), "no `{said}` in `{reasons}`");
+        }
+    }
+    // Severities mean the same as everywhere.
+    let mut lenient = Config::default();
+    lenient.exact_match.severity = Severity::Off;
+    lenient.recall.severity = Severity::Warn;
+    lenient.collapse.severity = Severity::Warn;
+    let verdict = judge_model(&Report::default(), &lenient);
+    assert!(!verdict.holds(), "{verdict:?}");
+    let outcomes = ["exact_match", "recall", "collapse"].map(|gate| outcome(&verdict, gate));
+    assert_eq!(outcomes, [Outcome::Skip, Outcome::Warn, Outcome::Warn]);
+}
+
+#[test]
 fn the_first_answers_are_judged_by_themselves() {
     let first = |matched| judge_first(ExactMatch { asked: 1000, matched }, &Config::default()).outcome;
     assert_eq!((first(900), first(899)), (Outcome::Pass, Outcome::Fail));
@@ -247,9 +284,9 @@ fn churn_compares_first_predictions_by_cluster() {
     let live = table(1, &[(&[1, 2], 3), (&[2, 3], 4), (&[3, 4], 5), (&[1], 2)]);
     let candidate = table(0, &[(&[1, 2], 3), (&[2, 3], 5), (&[7, 1], 2), (&[1], 3)]);
     let churn = Churn::of(&live, &candidate).unwrap();
-    assert_eq!(churn, Churn { keys: 3, changed: 1, gone: 1 });
+    assert_eq!(churn, Churn { keys: 3, changed: 1, gone: 1, fell_back: 0 });
     assert!((churn.share() - 2.0 / 3.0).abs() < 1e-12);
-    assert_eq!(Churn::of(&live, &live), Some(Churn { keys: 3, changed: 0, gone: 0 }));
+    assert_eq!(Churn::of(&live, &live), Some(Churn { keys: 3, changed: 0, gone: 0, fell_back: 0 }));
     assert_eq!(Churn::of(&table(0, &[(&[1], 2)]), &live), None);
 }
 
@@ -275,6 +312,8 @@ fn overlap_compares_answers_of_models_and_counts_who_fell_back() {
     let counted = of(vec![(vec![1], vec![retrieved(5, 2)])]);
     assert_eq!(Overlap::of(&counted, &first), Overlap { keys: 1, identical: 1, only_second: 3, ..Overlap::default() });
     assert_eq!(Overlap::of(&of(Vec::new()), &first).share(), None);
+    // What a refresh changed is said of the same keys.
+    assert_eq!(Churn::of(&first, &second), Some(Churn { keys: 3, changed: 1, gone: 1, fell_back: 1 }));
     let answers = FirstAnswers::of(&second, 1);
     assert_eq!(
         (answers.get(&key(&[1])), answers.get(&key(&[3])), answers.get(&key(&[9]))),

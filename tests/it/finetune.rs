@@ -1,8 +1,11 @@
 //! What a model is tuned with: whose samples go where, what they show, and what is refused.
 
+mod measured;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use segue::finetune::{Chat, Config, FinetuneError, Labels, Manifest, Samples, Settings, curate};
 use segue::ids::ClusterId;
@@ -20,6 +23,8 @@ const USERS: u32 = 60;
 struct World {
     dir: TempDir,
     clusters: u32,
+    retrieval: retrieval::Config,
+    min_users: u64,
 }
 
 /// A user, a cluster, and an hour of 2026.
@@ -40,7 +45,8 @@ impl World {
             .unwrap();
         }
         std::fs::write(dir.path().join("log.csv"), log).unwrap();
-        Self { dir, clusters: 1 + rows.iter().map(|row| row.1).max().unwrap() }
+        let clusters = 1 + rows.iter().map(|row| row.1).max().unwrap();
+        Self { dir, clusters, retrieval: retrieval::Config::default(), min_users: 1 }
     }
 
     /// What is in the directory, which is gone afterwards.
@@ -54,21 +60,26 @@ impl World {
 
     fn curate_to_stay(&self, config: &Config, from: Option<&str>) -> Result<Manifest, FinetuneError> {
         let dir = self.dir.path().join("samples");
-        let log = self.dir.path().join("log.csv").to_str().unwrap().to_owned();
         let settings = Settings {
             k: 2,
             held_out: &HeldOut::default(),
-            retrieval: &retrieval::Config::default(),
+            retrieval: &self.retrieval,
             prompt: &prompt::Config::default(),
             window: Window::parse(from, None).unwrap(),
         };
-        let taxonomy = Taxonomy::new((0..self.clusters).map(|id| (ClusterId(id), format!("cluster {id}")))).unwrap();
-        let interactions = interactions::Config { path: log, ..Default::default() };
+        let taxonomy = self.taxonomy();
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime.block_on(async {
-            let log = Log::open(&interactions, &taxonomy).await?;
-            curate(config, &settings, &log, &taxonomy, &dir).await
-        })
+        runtime.block_on(async { curate(config, &settings, &self.log().await?, &taxonomy, &dir).await })
+    }
+
+    fn taxonomy(&self) -> Taxonomy {
+        Taxonomy::new((0..self.clusters).map(|id| (ClusterId(id), format!("cluster {id}")))).unwrap()
+    }
+
+    async fn log(&self) -> Result<Log, interactions::Error> {
+        let path = self.dir.path().join("log.csv").to_str().unwrap().to_owned();
+        let config = interactions::Config { path, min_users: self.min_users, ..Default::default() };
+        Log::open(&config, &self.taxonomy()).await
     }
 }
 
@@ -94,6 +105,11 @@ fn read(path: &Path) -> Vec<Line> {
 /// Each user has three clusters that nobody else has: an answer tells its user.
 fn strangers() -> Vec<Row> {
     (0..USERS).flat_map(|user| (0..3).map(move |n| (user, 3 * user + n, 24 * n + user))).collect()
+}
+
+/// Four hours apart everyone goes 0, 1, and then to a cluster of their own.
+fn one_after_the_other() -> Vec<Row> {
+    (0..USERS).flat_map(|user| [(user, 0, 4 * user), (user, 1, 4 * user + 1), (user, 2 + user, 4 * user + 2)]).collect()
 }
 
 fn few() -> Config {
@@ -133,10 +149,7 @@ fn what_a_user_met_before_the_window_is_not_novel_in_it() {
 
 #[test]
 fn a_prompt_shows_what_others_did_strictly_before() {
-    // Two hours apart everyone goes 0, 1, and then to a cluster of their own.
-    let rows: Vec<Row> = (0..USERS)
-        .flat_map(|user| [(user, 0, 4 * user), (user, 1, 4 * user + 1), (user, 2 + user, 4 * user + 2)])
-        .collect();
+    let rows = one_after_the_other();
     let config = Config { validation: 0.2, prompt: Template::Rag, ..few() };
     let (_, parts) = World::new(&rows).curate(&config, None).unwrap();
     for line in parts.iter().flatten() {
@@ -149,6 +162,32 @@ fn a_prompt_shows_what_others_did_strictly_before() {
     }
     let (_, base) = World::new(&rows).curate(&Config { prompt: Template::Base, ..config }, None).unwrap();
     assert!(base.iter().flatten().all(|line| line.prompt == "Cluster 1: cluster 0\nCluster 2: cluster 1"));
+}
+
+#[test]
+fn what_too_few_users_did_is_in_no_file_and_no_prompt() {
+    // Everyone goes 0, 1, then to 2 or 3, but user 0 first to 4, and in the end each to a cluster of their own.
+    let third = |user| if user == 0 { 4 } else { 2 + user % 2 };
+    let rows: Vec<Row> = (0..USERS)
+        .flat_map(|user| {
+            [(user, 0, 2), (user, 1, 3), (user, third(user), 4), (user, 5 + user, 5)]
+                .map(|(user, cluster, hour)| (user, cluster, 4 * user + hour))
+        })
+        .collect();
+    let config = Config { validation: 0.2, prompt: Template::Rag, ..few() };
+    let curated = |min_users| {
+        // Long enough that what user 0 did is known to the last.
+        let window = Duration::from_secs(30 * 24 * 3600);
+        let retrieval = retrieval::Config { top: 9, window, ..retrieval::Config::default() };
+        World { retrieval, min_users, ..World::new(&rows) }.curate(&config, None).unwrap().1
+    };
+    let shows_rare =
+        |line: &Line| line.prompt.contains("took up: cluster 4\n") || line.prompt.ends_with("took up: cluster 4");
+    let one = curated(1);
+    assert!(one.iter().all(|lines| lines.iter().any(|line| line.answer > 4)) && one[0].iter().any(shows_rare));
+    for lines in curated(2) {
+        assert!(!lines.is_empty() && lines.iter().all(|line| line.answer < 4 && !shows_rare(line)));
+    }
 }
 
 #[test]
@@ -210,7 +249,7 @@ fn samples_are_read_back_as_they_were_written_or_not_at_all() {
     let config = Config { validation: 0.2, ..few() };
     let (_, parts) = world.curate(&config, None).unwrap();
     let manifest = world.curate_to_stay(&config, None).unwrap();
-    let clusters = Taxonomy::new((0..world.clusters).map(|id| (ClusterId(id), format!("cluster {id}")))).unwrap();
+    let clusters = world.taxonomy();
     let dir = world.dir.path().join("samples");
     let read =
         |config: &Config, taxonomy: &Taxonomy| Samples::read(&dir, config, taxonomy).map_err(|error| error.to_string());

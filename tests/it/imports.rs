@@ -37,6 +37,7 @@ const ALLOWED: [(&str, &[&str]); 25] = [
             "evaluation",
             "replay",
             "inference",
+            "finetune",
         ],
     ),
     (

@@ -1,5 +1,7 @@
 //! The real binary, from outside: its commands, its signals, its files, its ports and its child.
 
+mod bucket;
+mod compared;
 mod config;
 mod count;
 mod counts_files;
@@ -18,12 +20,14 @@ mod model;
 #[cfg(feature = "embedded")]
 mod peers;
 mod refresher;
+mod registry;
 mod runs;
 mod server;
 mod serving;
 mod signals;
 mod swaps;
 mod tables;
+mod tuner;
 #[cfg(feature = "embedded")]
 mod tuning;
 mod weighed;

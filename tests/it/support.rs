@@ -51,3 +51,19 @@ pub(crate) fn verified(bytes: Vec<u8>) -> Table<Vec<u8>> {
     table.verify().unwrap();
     table
 }
+
+/// A script of `tests/data`.
+pub(crate) fn data(name: &str) -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+/// A Python that has these modules; without one it is said that the test is skipped.
+pub(crate) fn python_with(modules: &str) -> Option<String> {
+    let python = std::env::var("SEGUE_PYTHON").unwrap_or_else(|_| "python3".into());
+    let ran = std::process::Command::new(&python).args(["-c", &format!("import {modules}")]).output();
+    if ran.is_ok_and(|ran| ran.status.success()) {
+        return Some(python);
+    }
+    eprintln!("SKIPPED: {python} lacks one of {modules}: set SEGUE_PYTHON to a Python that has them");
+    None
+}

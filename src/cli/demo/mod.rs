@@ -4,6 +4,8 @@
 
 mod agreement;
 mod asker;
+mod model;
+mod told;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -15,21 +17,20 @@ use serde_json::json;
 use tokio::sync::oneshot;
 
 use super::place::Place;
-use super::serve::refresher_args;
 use super::simulate::write_config;
 use super::{Common, refresh, table};
 use crate::app::{App, asked_to_stop};
-use crate::config::{Config, DEFAULT_FILE, Sources};
+use crate::config::{Config, Sources};
 use crate::evaluation::Decision;
 use crate::ids::VersionId;
 use crate::refresh::{Cycle, Outcome, Request};
-use crate::serve::Listeners;
 use crate::simulate::{self, DayWritten, Drift, Simulation};
 use crate::store::live::Live;
 use crate::store::{Note, Store};
 use crate::telemetry;
 use agreement::Pairs;
 use asker::Asker;
+use told::{Row, announce, tell};
 
 /// Days of log before the server starts.
 const FIRST_DAYS: u32 = 14;
@@ -37,6 +38,8 @@ const FIRST_DAYS: u32 = 14;
 const CLUSTERS: u32 = 30;
 /// When it refreshes, and how often it looks whether a new day has come.
 const POLICY: [&str; 2] = ["refresh.policy=\"adaptive\"", "refresh.look=250ms"];
+/// What is told of the model is told by the demo itself.
+const LOG: &str = "telemetry.log=\"warn,segue::refresh::agent::tuner=off,segue::refresh::steps::registry=error\"";
 /// The longest wait for a decision or a refresh before the demo goes on without it.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -47,7 +50,7 @@ pub(super) struct Args {
     #[arg(long, default_value_t = 20)]
     days: u32,
     /// How long a day takes
-    #[arg(long, default_value = "4s", value_parser = humantime::parse_duration)]
+    #[arg(long, default_value = model::PACE, value_parser = humantime::parse_duration)]
     pace: Duration,
     /// Share of the interest pairs whose successors change each day
     #[arg(long, default_value_t = 0.1)]
@@ -72,7 +75,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     super::runtime()?.block_on(async {
         let first = first_version(&config).await?;
         tell(&common, json!({ "published": first }), &format!("counted, built and published {first}"));
-        let app = App::start(&config, Some(refresher_args(&common))).await?;
+        let app = App::start(&config, Some(common.same(&["refresher"]))).await?;
         announce(&common, app.listeners());
         let demo = Demo { common: &common, config: &config, args: &args, live: app.live().clone(), first };
         demo.watch(app, &mut simulation, &place.dir).await
@@ -82,7 +85,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
 
 /// The demo's own settings, then those of the command line, which are stronger.
 fn settings(common: &Common) -> Vec<String> {
-    let own = POLICY.into_iter().chain(["telemetry.log=warn"]).map(str::to_owned);
+    let own = POLICY.into_iter().chain([LOG]).chain(model::SETTINGS.iter().copied()).map(str::to_owned);
     own.chain(common.set.iter().cloned()).collect()
 }
 
@@ -117,34 +120,6 @@ async fn first_version(config: &Config) -> anyhow::Result<VersionId> {
     }
 }
 
-fn announce(common: &Common, listeners: &Listeners) {
-    let (http, grpc, admin) = (listeners.http_addr(), listeners.grpc_addr(), listeners.admin_addr());
-    let file = common.config.as_deref().unwrap_or(Path::new(DEFAULT_FILE)).display();
-    let text = format!(
-        "serving; try, in another terminal:
-
-  segue lookup 3 7 --limit 5 --addr {grpc}
-  curl -s {http}/v1/lookup -H 'content-type: application/json' -d '{{\"history\": [3, 7], \"limit\": 5}}'
-  grpcurl -plaintext -d '{{\"history\": [3, 7], \"limit\": 5}}' {grpc} segue.v1.LookupService/Lookup
-  curl -s {http}/metrics
-  curl -s {admin}/admin/v1/versions
-  segue refresh --why --config {file}
-
-A new day of log arrives every few seconds, and a refresh follows once the loss since the last one has cost as much as a
-refresh does. `agrees` is the share of the truth's preferred successors that a table's top five name: of the first
-version, which goes stale, and of the live one.
-"
-    );
-    tell(common, json!({ "http": http, "grpc": grpc, "admin": admin }), &text);
-    if !common.json {
-        println!("day         loss cost  weighed  live  first agrees  live agrees  lookups  failed      p50      p99");
-    }
-}
-
-fn tell(common: &Common, data: serde_json::Value, text: &str) {
-    if common.json { println!("{data}") } else { println!("{text}") }
-}
-
 /// The demo while it serves.
 struct Demo<'d> {
     common: &'d Common,
@@ -156,13 +131,14 @@ struct Demo<'d> {
 
 impl Demo<'_> {
     async fn watch(&self, app: App, simulation: &mut Simulation, dir: &Path) -> anyhow::Result<()> {
-        let grpc = app.listeners().grpc_addr();
+        let (grpc, refreshes) = (app.listeners().grpc_addr(), app.refreshes());
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = app.run(async { drop(stopped.await) });
         let (serving, interrupted) = (std::pin::pin!(serving), std::pin::pin!(asked_to_stop()?));
         let arriving = async {
             tokio::select! {
                 shown = self.days(simulation, dir, grpc) => shown?,
+                () = model::follow(self.common, refreshes) => {}
                 () = interrupted => {}
             }
             drop(stop);
@@ -193,7 +169,10 @@ impl Demo<'_> {
             let (stale, fresh) = (pairs.agreement(&first, &truth), pairs.agreement(&snapshot.table, &truth));
             let version = snapshot.version;
             drop(live);
-            self.show(&written, decided.as_ref(), version, [stale, fresh], &asker.since_last());
+            let by = store.manifest(version)?.lineage.model.map_or("counts", |_| "model");
+            let agrees = [stale, fresh];
+            let row = Row { day: &written, decided, live: version, by, agrees, asked: asker.since_last() };
+            row.tell(self.common);
             tokio::time::sleep_until(next_day).await;
         }
         Ok(())
@@ -210,10 +189,13 @@ impl Demo<'_> {
         }
     }
 
-    /// What was decided once the day had come; `None` where that takes too long.
+    /// What was decided once the day had come; `None` where that takes too long, or a refresh took the day in unasked.
     async fn decision(&self, store: &Store, day: &DayWritten) -> anyhow::Result<Option<Decision>> {
         let until = tokio::time::Instant::now() + PATIENCE;
-        while tokio::time::Instant::now() < until {
+        let has = |version| {
+            anyhow::Ok(store.manifest(version)?.lineage.window_to.map(|to| to.date_naive()) >= Some(day.date))
+        };
+        while tokio::time::Instant::now() < until && !self.version().map_or(Ok(false), has)? {
             let newest = store.decisions(&self.config.serve.channel, 1)?.pop();
             if let Some(decided) = newest.filter(|decided| decided.log_to.date_naive() >= day.date) {
                 return Ok(Some(serde_json::from_value(decided.decision)?));
@@ -221,30 +203,5 @@ impl Demo<'_> {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         Ok(None)
-    }
-
-    fn show(
-        &self,
-        day: &DayWritten,
-        decided: Option<&Decision>,
-        version: VersionId,
-        [stale, fresh]: [f64; 2],
-        asked: &asker::Asked,
-    ) {
-        let asker::Asked { answered, failed, p50, p99 } = asked;
-        let (p50, p99) = (p50.as_secs_f64() * 1e6, p99.as_secs_f64() * 1e6);
-        let data = json!({
-            "day": day.date, "rows": day.rows, "decided": decided, "live": version, "first_agrees": stale, "live_agrees": fresh,
-            "lookups": answered, "failed": failed, "p50_us": p50, "p99_us": p99,
-        });
-        let lost = decided.map_or("-".into(), |of| format!("{:.1}", of.gain));
-        let does = decided.map_or("-", |of| if of.refresh { "refresh" } else { "wait" });
-        let (stale, fresh) = (format!("{:.1} %", stale * 100.0), format!("{:.1} %", fresh * 100.0));
-        let text = format!(
-            "{}  {lost:>9}  {does:<7}  {:<4}  {stale:>12}  {fresh:>11}  {answered:>7}  {failed:>6}  {p50:>4.0} µs  {p99:>4.0} µs",
-            day.date,
-            version.to_string()
-        );
-        tell(self.common, data, &text);
     }
 }

@@ -1,17 +1,19 @@
-//! `segue evaluate backtest`: how often is it worth refreshing?
+//! `segue refresh backtest`: how often is it worth refreshing?
+
+use std::process::ExitCode;
 
 use super::over::{Asked, Opened, Over};
-use super::told::{Row, Told, estimate, numbers, row};
+use super::told::{Outputs, Row, Told, estimate, numbers, row};
 use crate::chart::{Chart, Kind, Series, Value};
-use crate::cli::decisions;
 use crate::cli::refresh::Shown;
+use crate::cli::{Common, decisions};
 use crate::config::Config;
 use crate::refresh::Progress;
 use crate::replay::{self, BackTest, Decided, Policy, Replayed, Step, Weighing};
 
-/// Arguments of `segue evaluate backtest`.
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct Args {
+/// Arguments of `segue refresh backtest`.
+#[derive(Debug, clap::Args)]
+pub(in crate::cli) struct Args {
     #[command(flatten)]
     over: Over,
     /// What is compared: fixed:DAYSd, adaptive (by [evaluation.cadence]), on_demand (the first table stays)
@@ -19,11 +21,16 @@ pub(super) struct Args {
     policies: Vec<Policy>,
     #[command(flatten)]
     asked: Asked,
+    #[command(flatten)]
+    outputs: Outputs,
 }
 
-pub(super) fn run(config: &Config, args: &Args) -> anyhow::Result<Told> {
-    let result = crate::cli::runtime()?.block_on(measure(config, args))?;
-    Ok(told(&result, args.over.by))
+pub(in crate::cli) fn run(common: &Common, args: &Args) -> anyhow::Result<ExitCode> {
+    let config = common.start()?;
+    args.outputs.told(common, &config, || {
+        let result = crate::cli::runtime()?.block_on(measure(&config, args))?;
+        Ok(told(&result, args.over.by))
+    })
 }
 
 async fn measure(config: &Config, args: &Args) -> anyhow::Result<BackTest> {
@@ -42,8 +49,14 @@ fn told(result: &BackTest, step: Step) -> Told {
     Told {
         kind: "backtest",
         tables: vec![policies(result), decisions(result)].into_iter().filter(|table| table.len() > 1).collect(),
+        notes: Vec::new(),
         csv: csv(result),
-        pictures: vec![("", rates(result, &names, step)), ("-refreshes", refreshes(result))],
+        pictures: vec![
+            ("", rates(result, &names, step)),
+            ("-refreshes", bars(result, "Refreshes after the first", "refreshes", |of| of.refreshes.len() as f64)),
+            ("-calls", bars(result, "LLM calls after the first refresh", "LLM calls", |of| of.calls as f64)),
+            ("-cost", bars(result, "Cost of refreshes after the first", "cost", |of| of.cost)),
+        ],
         result: serde_json::to_value(result).unwrap_or_default(),
     }
 }
@@ -112,14 +125,14 @@ fn rates(result: &BackTest, names: &[String], step: Step) -> Chart {
     }
 }
 
-fn refreshes(result: &BackTest) -> Chart {
-    let values = result.policies.iter().map(|of| Some(Value::exact(of.refreshes.len() as f64))).collect();
+fn bars(result: &BackTest, title: &str, what: &str, of: impl Fn(&Replayed) -> f64) -> Chart {
+    let values = result.policies.iter().map(|policy| Some(Value::exact(of(policy)))).collect();
     Chart {
-        title: "Refreshes after the first table".into(),
+        title: title.into(),
         x: "policy".into(),
-        y: "refreshes".into(),
+        y: what.into(),
         names: result.policies.iter().map(|of| of.rates.name.clone()).collect(),
-        series: vec![Series { name: "refreshes".into(), values }],
+        series: vec![Series { name: what.into(), values }],
         kind: Kind::Bars,
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{SecondsFormat, TimeDelta};
+
 use super::over::{Asked, Opened, Over};
 use super::told::{Row, Told, estimate, numbers, percent, row};
 use super::versions::Named;
@@ -10,7 +12,7 @@ use crate::cli::refresh::Shown;
 use crate::config::Config;
 use crate::evaluation::Estimate;
 use crate::refresh::Progress;
-use crate::replay::{self, HitRate, Level, Rates, Scores, Settings, Step};
+use crate::replay::{self, CutShort, HitRate, Level, Rates, Scores, Settings, Step};
 use crate::store::Store;
 
 /// Arguments of `segue evaluate hit-rate`.
@@ -19,7 +21,8 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) over: Over,
     /// What is compared: retrieved:STEP or popular:STEP (counted anew every STEP), retrieved:held or popular:held
-    /// (counted once), random, version:3 or version:3+5 of the store, channel:NAME
+    /// (counted once), retrieved:2026-01-31 (counted on that day), retrieved:STEP:200+30 (only of keys seen that often:
+    /// of one cluster, of two), random, version:3 or version:3+5 of the store, channel:NAME
     #[arg(long, value_delimiter = ',', default_value = "retrieved:2d,retrieved:held,popular:2d,random")]
     pub(super) versions: Vec<Named>,
     #[command(flatten)]
@@ -65,6 +68,7 @@ pub(super) fn told(result: &HitRate, step: Step) -> Told {
     Told {
         kind: "hit-rate",
         tables: vec![overall(result), by_period(result, &names), by_level(result), differences(result)],
+        notes: cut_short(result).into_iter().collect(),
         csv: csv(result, &names),
         pictures: vec![
             ("", chart(result, &names, step, 1, |scores| scores.served_1)),
@@ -72,6 +76,24 @@ pub(super) fn told(result: &HitRate, step: Step) -> Told {
         ],
         result: serde_json::to_value(result).unwrap_or_default(),
     }
+}
+
+/// Said where some positions' horizons reach behind the log's end.
+fn cut_short(result: &HitRate) -> Option<String> {
+    let CutShort { newest, positions } = result.cut_short;
+    let horizon = TimeDelta::seconds(result.horizon);
+    let whole = newest.checked_sub_signed(horizon).map_or(String::new(), |to| {
+        format!("; --to {} leaves them out", to.to_rfc3339_opts(SecondsFormat::Secs, true))
+    });
+    let days = humantime::format_duration(horizon.to_std().unwrap_or_default());
+    (positions > 0).then(|| {
+        let of = result.versions.first().map_or(0, |version| version.overall.positions);
+        format!(
+            "{positions} of {of} positions lie less than {days} before the log's newest event, {}: what came true behind it \
+             is not known and counts as a miss{whole}",
+            newest.to_rfc3339_opts(SecondsFormat::Secs, true)
+        )
+    })
 }
 
 fn overall(result: &HitRate) -> Vec<Row> {
@@ -104,9 +126,8 @@ fn by_period(result: &HitRate, names: &[String]) -> Vec<Row> {
 fn by_level(result: &HitRate) -> Vec<Row> {
     let header = ["version", "longest key found", "positions", "served@1", &format!("served@{}", result.n)];
     let line = |version: &Rates, (level, of): (usize, &Level)| {
-        let share = |hits: u64| Estimate::share(hits, of.positions).map_or("-".into(), |share| percent(share.value));
         let name = if level == 0 { "none: popular".to_owned() } else { level.to_string() };
-        vec![version.name.clone(), name, of.positions.to_string(), share(of.hits_1), share(of.hits_n)]
+        vec![version.name.clone(), name, of.positions.to_string(), estimate(of.served_1), estimate(of.served_n)]
     };
     let lines = result
         .versions
@@ -141,9 +162,24 @@ fn csv(result: &HitRate, names: &[String]) -> Vec<Row> {
                 counts.into_iter().chain(figure).chain(numbers(estimate)).collect::<Row>()
             })
         });
-        lines.map(|line| [vec![version.name.clone()], line].concat()).collect::<Vec<_>>()
+        let levels = version.levels.iter().enumerate().flat_map(|(level, of)| {
+            let figures = [(1, of.served_1), (result.n, of.served_n)];
+            figures.into_iter().filter(|(_, estimate)| estimate.is_some()).map(move |(n, estimate)| {
+                let figure = format!("served where the longest key found has {level}");
+                let counts = ["all".to_owned(), String::new(), of.positions.to_string(), figure, n.to_string()];
+                counts.into_iter().chain(numbers(estimate)).collect::<Row>()
+            })
+        });
+        lines.chain(levels).map(|line| [vec![version.name.clone()], line].concat()).collect::<Vec<_>>()
     };
-    [header].into_iter().chain(result.versions.iter().flat_map(lines)).collect()
+    let differences = result.differences.iter().flat_map(|of| {
+        [(1, of.served_1), (result.n, of.served_n)].map(|(n, estimate)| {
+            let figure = format!("served less that of {}", of.against);
+            let named = [of.version.clone(), "all".to_owned(), String::new(), String::new(), figure, n.to_string()];
+            named.into_iter().chain(numbers(Some(estimate))).collect()
+        })
+    });
+    [header].into_iter().chain(result.versions.iter().flat_map(lines)).chain(differences).collect()
 }
 
 fn chart(result: &HitRate, names: &[String], step: Step, n: usize, rate: fn(&Scores) -> Estimate) -> Chart {

@@ -1,8 +1,7 @@
 //! `segue evaluate`: what versions of the table are worth, by a log or beside each other (sections 2.1 and 3.1).
 
-mod backtest;
+pub(super) mod backtest;
 mod cadence;
-mod claims;
 mod evidence;
 mod hit_rate;
 mod over;
@@ -16,8 +15,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::Common;
+use told::Outputs;
 pub(super) use told::estimate;
-use told::{Outputs, Told};
 
 /// Arguments of `segue evaluate`.
 #[derive(Debug, clap::Args)]
@@ -49,13 +48,6 @@ enum Command {
         #[command(flatten)]
         outputs: Outputs,
     },
-    /// Replay the log under several refresh policies: what does each reach, and what does it cost?
-    Backtest {
-        #[command(flatten)]
-        args: backtest::Args,
-        #[command(flatten)]
-        outputs: Outputs,
-    },
     /// Refresh policies on simulated logs that change in several ways: which cadence holds, and what does it cost?
     Cadence {
         #[command(flatten)]
@@ -69,14 +61,11 @@ enum Command {
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
-    let (told, outputs): (Told, Outputs) = match args.command {
-        Command::HitRate { args, outputs } => (hit_rate::run(&config, &args)?, outputs),
-        Command::Stability { args, outputs } => (stability::run(&config, &args)?, outputs),
-        Command::Overlap { args, outputs } => (overlap::run(&config, &args)?, outputs),
-        Command::Backtest { args, outputs } => (backtest::run(&config, &args)?, outputs),
-        Command::Cadence { args, outputs } => (cadence::run(&config, &args)?, outputs),
-        Command::Evidence(args) => return evidence::run(common, &config, &args),
-    };
-    outputs.deliver(common, &config, &told)?;
-    Ok(ExitCode::SUCCESS)
+    match args.command {
+        Command::HitRate { args, outputs } => outputs.told(common, &config, || hit_rate::run(&config, &args)),
+        Command::Stability { args, outputs } => outputs.told(common, &config, || stability::run(&config, &args)),
+        Command::Overlap { args, outputs } => outputs.told(common, &config, || overlap::run(&config, &args)),
+        Command::Cadence { args, outputs } => outputs.told(common, &config, || cadence::run(&config, &args)),
+        Command::Evidence(args) => evidence::run(common, &config, &args),
+    }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use crate::cli::output;
 use crate::config::Config;
 use crate::interactions::{Log, Window, load_taxonomy};
 use crate::replay::{Period, Settings, Step};
@@ -36,7 +37,12 @@ impl Over {
         let asked = Window::parse(self.from.as_deref(), self.to.as_deref())?;
         let taxonomy = load_taxonomy(&config.clusters)?;
         let log = Log::open(&config.interactions, &taxonomy).await?;
-        log.report(&asked).await?;
+        // Where something is counted before the stretch, it is read from its beginning.
+        let read = Window { from: asked.from.filter(|_| behind.is_none()), to: asked.to };
+        let report = log.report(&read).await?;
+        if report.bad_rows() > 0 {
+            output::note(format_args!("{}: {report}", config.interactions.path));
+        }
         let span = log.span().await?;
         let counted = behind.map_or(span.first, |window| window.after(span.first, 1));
         let to = asked.to.unwrap_or(span.newest + TimeDelta::nanoseconds(1));

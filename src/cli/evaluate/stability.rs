@@ -7,7 +7,7 @@ use crate::cli::refresh::Shown;
 use crate::config::Config;
 use crate::evaluation::{Estimate, Jaccard};
 use crate::refresh::Progress;
-use crate::replay::{self, Drift, Identical, Neighbours, Null, Period, SUPPORTS, Step};
+use crate::replay::{self, Drift, Identical, Neighbours, Null, Period, Pooled, SUPPORTS, Step};
 
 /// Arguments of `segue evaluate stability`.
 #[derive(Clone, Debug, clap::Args)]
@@ -15,7 +15,7 @@ pub(super) struct Args {
     #[command(flatten)]
     pub(super) over: Over,
     /// Random deals of both windows' transitions that say how stable a log without drift would be; 0 deals none
-    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(0..=1000))]
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u64).range(0..=1000))]
     pub(super) deals: u64,
 }
 
@@ -38,7 +38,11 @@ pub(super) fn told(result: &Drift, step: Step) -> Told {
     let names: Vec<String> = result.periods.iter().map(|period| period.name(step)).collect();
     Told {
         kind: "stability",
-        tables: vec![identical(result, &names), neighbours(result, step)],
+        tables: [identical(result, &names), neighbours(result, step)]
+            .into_iter()
+            .chain(result.pooled.map(pooled))
+            .collect(),
+        notes: Vec::new(),
         csv: csv(result, &names, step),
         pictures: vec![("", top_sets(result, &names, step)), ("-jaccard", similarity(result, step))],
         result: serde_json::to_value(result).unwrap_or_default(),
@@ -82,6 +86,19 @@ fn neighbours(result: &Drift, step: Step) -> Vec<Row> {
     [header].into_iter().chain(result.neighbours.iter().map(line)).collect()
 }
 
+/// All pairs together.
+fn pooled(of: Pooled) -> Vec<Row> {
+    let Pooled { pairs, mean, null, difference: Estimate { value, low, high } } = of;
+    let cells = [
+        pairs.to_string(),
+        format!("{mean:.4}"),
+        format!("{null:.4}"),
+        format!("{value:+.4} [{low:+.4}, {high:+.4}]"),
+        of.share().map_or("-".into(), |share| format!("{:+.1} %", 100.0 * share)),
+    ];
+    vec![row(["pairs", "mean Jaccard", "had nothing drifted", "difference", "share of it"]), cells.into()]
+}
+
 fn csv(result: &Drift, names: &[String], step: Step) -> Vec<Row> {
     let header = row(["window", "figure", "of", "keys", "value", "low", "high", "variance"]);
     let identical = result.identical.iter().flat_map(|of| {
@@ -113,7 +130,11 @@ fn csv(result: &Drift, names: &[String], step: Step) -> Vec<Row> {
         }));
         lines
     });
-    [header].into_iter().chain(identical).chain(jaccard).collect()
+    let pooled = result.pooled.map(|of| {
+        let fixed = ["all".to_owned(), "jaccard less that without drift".into(), "all".into(), String::new()];
+        fixed.into_iter().chain(numbers(Some(of.difference))).chain([String::new()]).collect()
+    });
+    [header].into_iter().chain(identical).chain(jaccard).chain(pooled).collect()
 }
 
 /// Figure 3(b).

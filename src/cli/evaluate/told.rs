@@ -1,6 +1,7 @@
 //! One result, told in every way: tables, JSON, CSV, pictures, and kept beside a version.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 
@@ -37,6 +38,8 @@ pub(super) struct Told {
     pub(super) kind: &'static str,
     /// For people: tables, their first rows the headers.
     pub(super) tables: Vec<Vec<Row>>,
+    /// What limits the figures.
+    pub(super) notes: Vec<String>,
     /// For programs: one table with a header.
     pub(super) csv: Vec<Row>,
     /// The pictures, each with the ending of its name.
@@ -46,7 +49,36 @@ pub(super) struct Told {
 }
 
 impl Outputs {
-    pub(super) fn deliver(&self, common: &Common, config: &Config, told: &Told) -> anyhow::Result<()> {
+    /// Measures and delivers, if all can be delivered.
+    pub(super) fn told(
+        &self,
+        common: &Common,
+        config: &Config,
+        measure: impl FnOnce() -> anyhow::Result<Told>,
+    ) -> anyhow::Result<ExitCode> {
+        self.check(config)?;
+        self.deliver(common, config, &measure()?)?;
+        Ok(ExitCode::SUCCESS)
+    }
+
+    /// Refuses what could not be delivered, before anything is measured.
+    fn check(&self, config: &Config) -> anyhow::Result<()> {
+        if let Some(path) = &self.picture {
+            form(path)?;
+        }
+        for path in self.csv.iter().chain(&self.picture) {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+                bail!("{} cannot be written: there is no folder {}", path.display(), folder.display());
+            }
+        }
+        if let Some(version) = self.keep {
+            Store::open(&config.store)?.manifest(version)?;
+        }
+        Ok(())
+    }
+
+    fn deliver(&self, common: &Common, config: &Config, told: &Told) -> anyhow::Result<()> {
         if common.json {
             output::json(&told.result)?;
         } else {
@@ -57,6 +89,7 @@ impl Outputs {
                 output::columns(table)?;
             }
         }
+        told.notes.iter().for_each(output::note);
         if let Some(path) = &self.csv {
             told.write_csv(path)?;
         }
@@ -81,22 +114,27 @@ impl Told {
 
     /// Writes every picture; returns their files' names.
     pub(super) fn draw(&self, path: &Path, theme: Theme) -> anyhow::Result<Vec<PathBuf>> {
-        let (Some(stem), Some(form)) = (path.file_stem(), path.extension().and_then(|form| form.to_str())) else {
-            bail!("{} names no picture: write FILE.svg or FILE.png", path.display());
-        };
+        let (stem, form) = form(path)?;
         let mut written = Vec::new();
         for (ending, chart) in &self.pictures {
-            let path = path.with_file_name(format!("{}{ending}.{form}", stem.to_string_lossy()));
-            let bytes = match form {
-                "svg" => chart.svg().into_bytes(),
-                "png" => chart.png(theme)?,
-                other => bail!("{} is a picture of the unknown form `{other}`: svg and png are drawn", path.display()),
-            };
+            let path = path.with_file_name(format!("{stem}{ending}.{form}"));
+            let bytes = if form == "svg" { chart.svg().into_bytes() } else { chart.png(theme)? };
             std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
             written.push(path);
         }
         Ok(written)
     }
+}
+
+/// A picture's name without its ending, and the ending: svg or png.
+fn form(path: &Path) -> anyhow::Result<(String, &str)> {
+    let (Some(stem), Some(form)) = (path.file_stem(), path.extension().and_then(|form| form.to_str())) else {
+        bail!("{} names no picture: write FILE.svg or FILE.png", path.display());
+    };
+    if !["svg", "png"].contains(&form) {
+        bail!("{} is a picture of the unknown form `{form}`: svg and png are drawn", path.display());
+    }
+    Ok((stem.to_string_lossy().into_owned(), form))
 }
 
 /// Cells of texts.

@@ -4,10 +4,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use anyhow::Context;
+use chrono::{NaiveDate, NaiveTime};
 
 use crate::ids::VersionId;
-use crate::replay::{Compared, Refresh, Stored, Version};
+use crate::replay::{Compared, Refresh, Rows, Stored, Version};
 use crate::store::{Mapping, Store};
+use crate::table::MinCount;
 
 /// A version by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub(super) struct Named {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum What {
-    Counted { refresh: Refresh, rows: bool },
+    Counted { refresh: Refresh, rows: Rows },
     Random,
     Versions(Vec<VersionId>),
     Channel(String),
@@ -28,7 +30,8 @@ enum What {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "`{name}` is no version{problem}: write retrieved:STEP or popular:STEP (counted anew every STEP: day, week, month, \
-     2d), retrieved:held or popular:held (counted once), random, version:3 or version:3+5, or channel:NAME"
+     2d), retrieved:held or popular:held (counted once), retrieved:2026-01-31 (counted on that day), retrieved:STEP:200+30 \
+     (only of keys seen that often), random, version:3 or version:3+5, or channel:NAME"
 )]
 pub(super) struct ParseNameError {
     name: String,
@@ -41,14 +44,24 @@ impl FromStr for Named {
     fn from_str(name: &str) -> Result<Self, Self::Err> {
         let wrong = |problem: String| ParseNameError { name: name.to_owned(), problem };
         let because = |error: &dyn std::error::Error| wrong(format!(" ({error})"));
-        let refresh = |step: &str| match step {
-            "held" => Ok(Refresh::Once),
-            step => step.parse().map(Refresh::Every).map_err(|error| because(&error)),
+        let refresh = |step: &str| match (step, step.parse::<NaiveDate>()) {
+            ("held", _) => Ok(Refresh::Once),
+            (_, Ok(day)) => Ok(Refresh::At(day.and_time(NaiveTime::MIN).and_utc())),
+            _ => step.parse().map(Refresh::Every).map_err(|error| because(&error)),
+        };
+        let supported = |counts: &str| {
+            let counts = counts.split('+').map(str::parse).collect::<Result<_, _>>();
+            counts.map(MinCount::ByLength).map_err(|error| because(&error))
         };
         let what = match name.split_once(':') {
             None if name == "random" => What::Random,
-            Some(("retrieved", step)) => What::Counted { refresh: refresh(step)?, rows: true },
-            Some(("popular", step)) => What::Counted { refresh: refresh(step)?, rows: false },
+            Some(("retrieved", step)) => match step.split_once(':') {
+                None => What::Counted { refresh: refresh(step)?, rows: Rows::Configured },
+                Some((step, counts)) => {
+                    What::Counted { refresh: refresh(step)?, rows: Rows::Supported(supported(counts)?) }
+                }
+            },
+            Some(("popular", step)) => What::Counted { refresh: refresh(step)?, rows: Rows::None },
             Some(("version", ids)) => {
                 let ids = ids.split('+').map(str::parse).collect::<Result<_, _>>();
                 What::Versions(ids.map_err(|error| because(&error))?)
@@ -60,11 +73,34 @@ impl FromStr for Named {
     }
 }
 
+/// What a version is beside one that is counted anew, for the words about them.
+pub(super) enum Kind {
+    /// Counted once.
+    Held,
+    /// Counted with another support.
+    Supported,
+    /// Without rows.
+    Popular,
+    Random,
+    /// Refreshed at another pace, or of the store.
+    Other,
+}
+
 impl Named {
+    pub(super) fn kind(&self) -> Kind {
+        match &self.what {
+            What::Random => Kind::Random,
+            What::Counted { rows: Rows::None, .. } => Kind::Popular,
+            What::Counted { rows: Rows::Supported(_), .. } => Kind::Supported,
+            What::Counted { refresh: Refresh::Once | Refresh::At(_), .. } => Kind::Held,
+            What::Counted { .. } | What::Versions(_) | What::Channel(_) => Kind::Other,
+        }
+    }
+
     /// Opens what is in the store; everything else needs nothing.
     pub(super) fn open(&self, store: impl FnOnce() -> anyhow::Result<Store>) -> anyhow::Result<Compared<Mapping>> {
         let version = match &self.what {
-            What::Counted { refresh, rows } => Version::Counted { refresh: *refresh, rows: *rows },
+            What::Counted { refresh, rows } => Version::Counted { refresh: *refresh, rows: rows.clone() },
             What::Random => Version::Random,
             What::Versions(ids) => stored(&store()?, ids)?,
             What::Channel(name) => {
@@ -95,10 +131,17 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for name in ["random", "retrieved:2d", "popular:month", "retrieved:held", "version:3+v5", "channel:main"] {
+        let counted =
+            ["retrieved:2d", "popular:month", "retrieved:held", "retrieved:2013-04-01", "retrieved:month:200+30"];
+        for name in counted.into_iter().chain(["random", "version:3+v5", "channel:main"]) {
             assert_eq!(name.parse::<Named>().unwrap().name, name);
         }
-        for wrong in ["", "retrieved", "retrieved:", "retrieved:2h", "version:x", "version:", "main"] {
+        let what = "retrieved:2013-04-01:200+30".parse::<Named>().unwrap().what;
+        let at = "2013-04-01T00:00:00Z".parse().unwrap();
+        let rows = Rows::Supported(MinCount::ByLength(vec![200, 30]));
+        assert_eq!(what, What::Counted { refresh: Refresh::At(at), rows });
+        let none = ["", "retrieved", "retrieved:", "retrieved:2h", "version:x", "version:", "main"];
+        for wrong in none.into_iter().chain(["retrieved:2013-04-31", "retrieved:month:", "popular:month:5"]) {
             let error = wrong.parse::<Named>().unwrap_err().to_string();
             assert!(error.contains("retrieved:STEP"), "{error}");
         }

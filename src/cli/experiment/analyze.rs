@@ -1,16 +1,22 @@
 //! `segue experiment analyze`: what an experiment's arms come to.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 
-use super::{declared, picture, told};
+use super::picture::Target;
+use super::{declared, told};
 use crate::chart::Theme;
+use crate::cli::refresh::Shown;
 use crate::cli::{Common, output, runtime};
 use crate::config::nearest;
-use crate::experiment::{Config, Question, measure};
+use crate::experiment::{Config, Question, Step, measure};
+use crate::files;
 use crate::interactions::Window;
+use crate::refresh::Progress;
 
 /// The exit code of an experiment that must not be read.
 const MISMATCH: u8 = 3;
@@ -49,6 +55,9 @@ pub(super) struct Args {
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
+    let theme = if args.dark { Theme::Dark } else { Theme::Light };
+    let picture = args.picture.as_deref().map(|path| Target::new(path, theme)).transpose()?;
+    args.csv.iter().chain(&args.picture).try_for_each(|path| refuse_unwritable(path))?;
     let experiments = declared(&config)?.ever()?;
     let exposures = args.exposures.as_deref().or(config.exposures.path.as_deref());
     let question = Question {
@@ -59,12 +68,17 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         control: args.control.as_deref(),
         window: Window::parse(args.from.as_deref(), args.to.as_deref())?,
     };
-    let report = runtime()?.block_on(measure(&question))?;
+    let mut shown = Shown::new();
+    // Steps are few and long.
+    shown.bar.enable_steady_tick(Duration::from_millis(200));
+    let report = runtime()?.block_on(measure(&question, &mut |step| shown.show(&told_step(step))));
+    shown.bar.finish_and_clear();
+    let report = report?;
     if let Some(path) = &args.csv {
         told::write_csv(&report, path).with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    if let Some(path) = &args.picture {
-        picture::draw(&report, path, if args.dark { Theme::Dark } else { Theme::Light })?;
+    if let Some(picture) = picture {
+        picture.draw(&report)?;
     }
     told::left_out(&report);
     if common.json {
@@ -77,6 +91,22 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(MISMATCH));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn told_step(step: Step) -> Progress {
+    let (done, message) = match step {
+        Step::Exposures => (0, "reading exposures"),
+        Step::Outcomes => (1, "reading outcomes"),
+        Step::Join => (2, "joining them"),
+    };
+    Progress { step: "analyze", done, total: 3, message: message.into() }
+}
+
+/// Reading logs takes a while: nobody should learn only then where nothing can be written.
+fn refuse_unwritable(path: &Path) -> anyhow::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let probed = if path.is_dir() { Err(ErrorKind::IsADirectory.into()) } else { files::unnamed(directory) };
+    probed.map(|_| ()).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 fn named<'c>(experiments: &'c [Config], name: Option<&str>) -> anyhow::Result<&'c Config> {

@@ -1,47 +1,78 @@
 //! The picture of Figure 4, one for each metric: the relative difference to control by day, its interval shaded.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
 use crate::chart::{Chart, Kind, Series, Theme, Value};
 use crate::experiment::{Comparison, Difference, Report};
 
-/// Writes each metric's picture beside `path`, whose name gets the metric as its ending where there are several.
-pub(super) fn draw(report: &Report, path: &Path, theme: Theme) -> anyhow::Result<()> {
-    let (Some(stem), Some(form)) = (path.file_stem(), path.extension().and_then(|form| form.to_str())) else {
-        bail!("{} names no picture: write FILE.svg or FILE.png", path.display());
-    };
-    let charts = charts(report);
-    for (ending, chart) in &charts {
-        let ending = if charts.len() > 1 { ending } else { "" };
-        let path = path.with_file_name(format!("{}{ending}.{form}", stem.to_string_lossy()));
-        let bytes = match form {
-            "svg" => chart.svg().into_bytes(),
-            "png" => chart.png(theme)?,
-            other => bail!("{} is a picture of the unknown form `{other}`: svg and png are drawn", path.display()),
-        };
-        fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
-    }
-    Ok(())
+/// Where pictures go, and of which form they are.
+pub(super) struct Target<'p> {
+    path: &'p Path,
+    form: Form,
 }
 
-/// The pictures, each with the ending of its name.
-fn charts(report: &Report) -> Vec<(String, Chart)> {
-    let of_metric = |arms: &[Comparison]| {
-        let first = arms.first()?;
-        let chart = Chart {
-            title: title(first, arms.len()),
-            x: "day (UTC)".into(),
-            y: format!("difference to {}, %", report.control),
-            names: first.days.iter().map(|day| day.date.to_string()).collect(),
-            series: arms.iter().map(series).collect(),
-            kind: Kind::Lines,
+#[derive(Clone, Copy)]
+enum Form {
+    Svg,
+    Png(Theme),
+}
+
+impl<'p> Target<'p> {
+    /// Refuses what names no picture.
+    pub(super) fn new(path: &'p Path, theme: Theme) -> anyhow::Result<Self> {
+        let form = match path.extension().map(|form| form.to_string_lossy()).as_deref() {
+            Some("svg") => Form::Svg,
+            Some("png") => Form::Png(theme),
+            Some(other) => {
+                bail!("{} is a picture of the unknown form `{other}`: svg and png are drawn", path.display())
+            }
+            None => bail!("{} names no picture: write FILE.svg or FILE.png", path.display()),
         };
-        Some((ending(&first.metric), chart))
+        Ok(Self { path, form })
+    }
+
+    /// Writes each metric's picture, whose name gets the metric as its ending where there are several.
+    pub(super) fn draw(&self, report: &Report) -> anyhow::Result<()> {
+        let charts = charts(report);
+        let endings = endings(charts.iter().map(|(metric, _)| *metric));
+        for ((_, chart), ending) in charts.iter().zip(&endings) {
+            let path = self.path_with(if charts.len() > 1 { ending } else { "" });
+            let bytes = match self.form {
+                Form::Svg => chart.svg().into_bytes(),
+                Form::Png(theme) => chart.png(theme)?,
+            };
+            fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
+        }
+        Ok(())
+    }
+
+    fn path_with(&self, ending: &str) -> PathBuf {
+        let [stem, form] = [self.path.file_stem(), self.path.extension()].map(Option::unwrap_or_default);
+        self.path.with_file_name(format!("{}{ending}.{}", stem.to_string_lossy(), form.to_string_lossy()))
+    }
+}
+
+/// The pictures, each with its metric.
+fn charts(report: &Report) -> Vec<(&str, Chart)> {
+    let of_metrics = report.metrics.chunk_by(|one, next| one.metric == next.metric);
+    of_metrics.filter_map(|arms| chart(&report.control, arms)).collect()
+}
+
+/// One metric's.
+fn chart<'r>(control: &str, arms: &'r [Comparison]) -> Option<(&'r str, Chart)> {
+    let first = arms.first()?;
+    let chart = Chart {
+        title: title(first, arms.len()),
+        x: "day (UTC)".into(),
+        y: format!("difference to {control}, %"),
+        names: first.days.iter().map(|day| day.date.to_string()).collect(),
+        series: arms.iter().map(series).collect(),
+        kind: Kind::Lines,
     };
-    report.metrics.chunk_by(|one, next| one.metric == next.metric).filter_map(of_metric).collect()
+    Some((&first.metric, chart))
 }
 
 /// With the overall difference, as the figure's caption tells it, where there is one.
@@ -62,8 +93,27 @@ fn series(comparison: &Comparison) -> Series {
     Series { name: comparison.arm.clone(), values: comparison.days.iter().map(|day| value(&day.day)).collect() }
 }
 
-/// A metric's name, as one part of a file's.
-fn ending(metric: &str) -> String {
+/// Metrics' names, as parts of files' names; where two would be the same, the later one gets a number.
+fn endings<'m>(metrics: impl Iterator<Item = &'m str>) -> Vec<String> {
     let plain = |letter: char| if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' };
-    format!("-{}", metric.chars().map(plain).collect::<String>())
+    let mut endings: Vec<String> = Vec::new();
+    for metric in metrics {
+        let plain = format!("-{}", metric.chars().map(plain).collect::<String>());
+        let numbered = (2_usize..).map(|number| format!("{plain}-{number}"));
+        let free = std::iter::once(plain.clone()).chain(numbered).find(|ending| !endings.contains(ending));
+        endings.extend(free);
+    }
+    endings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_metrics_share_a_name() {
+        let names = ["likes %", "likes ?", "likes--2", "Likes !", "likes"];
+        assert_eq!(endings(names.into_iter()), ["-likes--", "-likes---2", "-likes--2", "-likes---3", "-likes"]);
+        assert_eq!(endings(["a-b", "a b", "a-b-2"].into_iter()), ["-a-b", "-a-b-2", "-a-b-2-2"]);
+    }
 }

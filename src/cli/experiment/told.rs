@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::cli::output;
-use crate::experiment::{Comparison, Difference, Report};
+use crate::experiment::{Comparison, Difference, Report, Values};
 
 /// Tells what was not measured; silent about what there was nothing of.
 pub(super) fn left_out(report: &Report) {
@@ -21,6 +21,7 @@ pub(super) fn left_out(report: &Report) {
         (met.units_of_unknown_arms, "units of arms that the experiment does not have: left out"),
         (met.outcomes_of_units_left_out, "outcomes of those units: left out"),
         (met.units_without_outcomes, "units did nothing after their exposure: counted, with zeros"),
+        (met.units_exposed_later, "units exposed after the last day of outcomes: in the sample ratio, in no metric"),
         (logs.outcomes_bad, "outcomes without a unit, a readable time or readable values: left out"),
         (met.outcomes_repeated, "outcomes equal to another in every column: counted once"),
         (logs.outcomes_of_unexposed_units, "outcomes of units that were never exposed: left out"),
@@ -92,34 +93,65 @@ fn row(what: String, at: &Difference, so_far: &Difference) -> Vec<String> {
     vec![what, difference, ends(at.interval), p_value, ends(so_far.always_valid)]
 }
 
-/// One row for each metric, arm and day, and one for all days (`overall`), plain and adjusted.
+const CSV_HEADER: [&str; 14] = [
+    "metric",
+    "arm",
+    "when",
+    "value",
+    "units",
+    "control_value",
+    "control_units",
+    "percent",
+    "low",
+    "high",
+    "p_value",
+    "always_low",
+    "always_high",
+    "problem",
+];
+
+/// One row for each metric, arm and day, and one for all days (`overall`), plain and adjusted; before them one for each
+/// arm's units in the sample ratio, whose `percent` is the difference to what its weight gives.
 pub(super) fn write_csv(report: &Report, path: &Path) -> anyhow::Result<()> {
     let mut out = csv::Writer::from_writer(Vec::new());
-    out.write_record([
-        "metric",
-        "arm",
-        "when",
-        "percent",
-        "low",
-        "high",
-        "p_value",
-        "always_low",
-        "always_high",
-        "problem",
-    ])?;
+    out.write_record(CSV_HEADER)?;
+    let ratio = &report.sample_ratio;
+    for ((arm, units), expected) in report.arms.iter().zip(&ratio.units).zip(&ratio.expected) {
+        let percent = Some(100.0 * (*units as f64 / expected - 1.0));
+        let at = Difference { percent, p_value: Some(ratio.p_value), ..Difference::default() };
+        let values = [String::new(), units.to_string(), String::new(), String::new()];
+        out.write_record(csv_row(["sample ratio", arm, "overall"], values, &at))?;
+    }
     for comparison in &report.metrics {
-        let days = comparison.days.iter();
-        let days = days.flat_map(|day| [(day.date.to_string(), day.day), (format!("to {}", day.date), day.so_far)]);
-        let adjusted = comparison.adjusted.map(|adjusted| ("adjusted".to_owned(), adjusted));
-        for (when, at) in days.chain([("overall".to_owned(), comparison.overall)]).chain(adjusted) {
-            let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
-            let ends = |ends: Option<(f64, f64)>| [number(ends.map(|ends| ends.0)), number(ends.map(|ends| ends.1))];
-            let ([low, high], [always_low, always_high]) = (ends(at.interval), ends(at.always_valid));
-            let problem = at.problem.map(|problem| problem.to_string()).unwrap_or_default();
-            let (percent, p) = (number(at.percent), number(at.p_value));
-            let (metric, arm) = (comparison.metric.clone(), comparison.arm.clone());
-            out.write_record([metric, arm, when, percent, low, high, p, always_low, always_high, problem])?;
+        let row = |when: &str, values: Option<&Values>, at: &Difference| {
+            csv_row([&comparison.metric, &comparison.arm, when], values.map(csv_values).unwrap_or_default(), at)
+        };
+        for day in &comparison.days {
+            out.write_record(row(&day.date.to_string(), Some(&day.day_values), &day.day))?;
+            out.write_record(row(&format!("to {}", day.date), Some(&day.so_far_values), &day.so_far))?;
+        }
+        let overall = comparison.days.last().map(|day| &day.so_far_values);
+        out.write_record(row("overall", overall, &comparison.overall))?;
+        if let Some(adjusted) = &comparison.adjusted {
+            out.write_record(row("adjusted", None, adjusted))?;
         }
     }
     Ok(fs::write(path, out.into_inner()?)?)
+}
+
+fn csv_values(values: &Values) -> [String; 4] {
+    let (arm, control) = (csv_number(values.in_arm), csv_number(values.in_control));
+    [arm, values.units_in_arm.to_string(), control, values.units_in_control.to_string()]
+}
+
+fn csv_row(of: [&str; 3], values: [String; 4], at: &Difference) -> Vec<String> {
+    let ends = |ends: Option<(f64, f64)>| [ends.map(|ends| ends.0), ends.map(|ends| ends.1)];
+    let ([low, high], [always_low, always_high]) = (ends(at.interval), ends(at.always_valid));
+    let numbers = [at.percent, low, high, at.p_value, always_low, always_high].map(csv_number);
+    let problem = at.problem.map(|problem| problem.to_string()).unwrap_or_default();
+    of.map(str::to_owned).into_iter().chain(values).chain(numbers).chain([problem]).collect()
+}
+
+fn csv_number(value: Option<f64>) -> String {
+    value.map(|value| value.to_string()).unwrap_or_default()
 }

@@ -1,12 +1,14 @@
 //! `segue finetune curate`: what a language model is tuned with.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::cli::{Common, output, runtime};
+use crate::config::Config;
 use crate::finetune::{Manifest, Settings, curate};
 use crate::inference::Vocabulary;
 use crate::interactions::{Log, Window, load_taxonomy};
+use crate::taxonomy::Taxonomy;
 
 /// Labels that the picture shows each for itself.
 const SHOWN: usize = 20;
@@ -34,17 +36,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
     let window = Window::parse(args.from.as_deref(), args.to.as_deref())?;
     let taxonomy = load_taxonomy(&config.clusters)?;
-    let settings = Settings {
-        k: config.table.k,
-        held_out: &config.evaluation.held_out,
-        retrieval: &config.retrieval,
-        prompt: &config.inference.prompt,
-        window,
-    };
-    let manifest = runtime()?.block_on(async {
-        let log = Log::open(&config.interactions, &taxonomy).await?;
-        anyhow::Ok(curate(&config.finetune, &settings, &log, &taxonomy, &args.dir).await?)
-    })?;
+    let manifest = draw(&config, &taxonomy, window, &args.dir)?;
     if common.json {
         output::json(&manifest)?;
     } else {
@@ -57,6 +49,21 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Draws samples of a window and writes them to `dir`, which appears when they are whole.
+pub(super) fn draw(config: &Config, taxonomy: &Taxonomy, window: Window, dir: &Path) -> anyhow::Result<Manifest> {
+    let settings = Settings {
+        k: config.table.k,
+        held_out: &config.evaluation.held_out,
+        retrieval: &config.retrieval,
+        prompt: &config.inference.prompt,
+        window,
+    };
+    runtime()?.block_on(async {
+        let log = Log::open(&config.interactions, taxonomy).await?;
+        Ok(curate(&config.finetune, &settings, &log, taxonomy, dir).await?)
+    })
 }
 
 /// How often each answer is to be learnt, beside how often the log has it.

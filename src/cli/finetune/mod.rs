@@ -3,6 +3,7 @@
 #[cfg(feature = "embedded")]
 mod adapter;
 mod curate;
+mod judge;
 mod order;
 mod run;
 mod shown;
@@ -25,8 +26,8 @@ pub(super) struct Args {
 enum Command {
     /// Draw samples from the log: chat JSON lines for training, validation and test
     Curate(curate::Args),
-    /// Tune a model with samples, here or by an endpoint's job ([finetune] backend), judge it, and add it to the registry
-    /// (exit 0 approved, 3 held by a gate, 130 interrupted: a job goes on)
+    /// Tune a model with samples, drawn first where there are none, here or by an endpoint's job ([finetune] backend),
+    /// judge it, and add it to the registry (exit 0 approved, 3 held by a gate, 130 interrupted: a job goes on)
     Run(run::Args),
     /// Show where a run stands: steps, loss, remaining time, or the endpoint's job with its last events
     Status(status::Args),

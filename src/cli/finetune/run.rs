@@ -1,22 +1,23 @@
-//! `segue finetune run`: samples in, a judged model in the registry out.
+//! `segue finetune run`: a log or samples of it in, a judged model in the registry out.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::{Value, json};
 
 #[cfg(feature = "embedded")]
 use super::adapter;
-use super::order;
-use crate::cli::{Common, output, runtime, who};
-use crate::config::Config;
-use crate::evaluation::{self, Report};
-use crate::finetune::{Backend, Examination, Samples, measure};
+use super::{curate, judge, order};
+use crate::cli::tuned::tell_unasked;
+use crate::cli::{Common, output, who};
+use crate::evaluation;
+use crate::finetune::{Backend, Samples};
 use crate::inference::Model;
-use crate::interactions::{Log, load_taxonomy};
+use crate::interactions::{Window, load_taxonomy};
 use crate::store::Store;
 use crate::store::models::{ModelManifest, ModelState, NewModel, NewWeights, Weights};
-use crate::taxonomy::Taxonomy;
 
 /// Exit code when a gate held the model.
 const HELD: u8 = 3;
@@ -26,7 +27,7 @@ const INTERRUPTED: u8 = 130;
 /// Arguments of `segue finetune run`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The samples' directory, as `segue finetune curate` wrote it
+    /// The samples' directory, as `segue finetune curate` writes it; where it is missing, samples are drawn first
     #[arg(long, value_name = "DIR", default_value = "samples")]
     pub(super) samples: PathBuf,
     /// Where the run is noted, with checkpoints and the adapter or the endpoint's job; it goes on from there
@@ -35,6 +36,9 @@ pub(super) struct Args {
     /// Why, kept with the model
     #[arg(long, default_value = "asked for on the command line")]
     why: String,
+    /// End with the process that started this one
+    #[arg(long, hide = true)]
+    attended: bool,
 }
 
 /// What a back end came to.
@@ -55,8 +59,15 @@ pub(super) enum Learnt {
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
+    if args.attended {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+    }
     let store = Store::open(&config.store)?;
     let taxonomy = load_taxonomy(&config.clusters)?;
+    if !args.samples.exists() {
+        output::note(format_args!("drawing samples from the log, to {}", args.samples.display()));
+        curate::draw(&config, &taxonomy, Window::default(), &args.samples)?;
+    }
     let samples = Samples::read(&args.samples, &config.finetune, &taxonomy)?;
     let tuned = match config.finetune.backend {
         Backend::OpenAi => match order::tune(&config, &args, &samples)? {
@@ -73,16 +84,17 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     };
     if let Some(known) = known(&store, &tuned.weights)? {
         output::note(format_args!("this model is {} already: it is judged no second time", known.model));
-        let state = store.model_state(known.model)?;
-        return report(common, &known, state, "");
+        let judged = store.model_judgements(known.model)?.pop();
+        let (state, why) = judged.map_or((ModelState::Candidate, String::new()), |last| (last.state, last.why));
+        return report(common, &known, state, &why);
     }
-    output::note("asking the tuned model what held-out users take up next");
-    let figures = match &tuned.weights {
+    let model: Arc<dyn Model> = match &tuned.weights {
         #[cfg(feature = "embedded")]
-        Learnt::Adapter { .. } => judge(&config, &adapter::model(&config, &args, &taxonomy)?, &samples, &taxonomy)?,
-        Learnt::Remote(model) => judge(&config, &order::model(&config, model, &taxonomy)?, &samples, &taxonomy)?,
+        Learnt::Adapter { .. } => Arc::new(adapter::model(&config, &args, &taxonomy)?),
+        Learnt::Remote(model) => Arc::new(order::model(&config, model, &taxonomy)?),
     };
-    let verdict = evaluation::judge(&figures, &config.evaluation);
+    let figures = judge::figures(&config, &args, model, &samples, &taxonomy)?;
+    let verdict = evaluation::judge_model(&figures, &config.evaluation);
     let judgement = verdict.judgement(&figures, "gates", ModelState::Approved, ModelState::Held);
     let (state, why) = (judgement.state, judgement.why.clone());
     let manifest = store.add_model(&NewModel {
@@ -96,6 +108,9 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         creator: who(),
         reason: args.why,
     })?;
+    if state == ModelState::Approved {
+        tell_unasked(&config, &store)?;
+    }
     report(common, &manifest, state, &why)
 }
 
@@ -116,23 +131,10 @@ fn known(store: &Store, learnt: &Learnt) -> anyhow::Result<Option<ModelManifest>
     Ok(None)
 }
 
-fn judge(config: &Config, model: &dyn Model, samples: &Samples, taxonomy: &Taxonomy) -> anyhow::Result<Report> {
-    let by = Examination {
-        manifest: &samples.manifest,
-        retrieval: &config.retrieval,
-        prompt: &config.inference.prompt,
-        max_tokens: config.inference.decoding.max_tokens,
-    };
-    runtime()?.block_on(async {
-        let log = Log::open(&config.interactions, taxonomy).await?;
-        anyhow::Ok(measure(&by, model, &log, taxonomy).await?)
-    })
-}
-
 fn report(common: &Common, manifest: &ModelManifest, state: ModelState, why: &str) -> anyhow::Result<ExitCode> {
     let model = manifest.model;
     if common.json {
-        output::json(&json!({ "model": model, "state": state, "manifest": manifest }))?;
+        output::json(&json!({ "model": model, "state": state, "why": why, "manifest": manifest }))?;
     } else if state == ModelState::Held {
         output::note(format_args!(
             "`segue models show {model}` tells more, `segue models approve {model} --why ...` lets it be asked"

@@ -25,7 +25,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
     let mut standing = Standing::read(&args.dir)?;
     // As it is now, where it can be asked for; what is noted will do.
-    let under_way = |note: &&mut Note| note.job.as_ref().is_some_and(|job| !job.status.is_over());
+    let under_way = |note: &&mut Note| note.job.as_ref().map_or(note.ordered, |job| !job.status.is_over());
     if let Some(note) = standing.job.as_mut().filter(under_way) {
         match runtime()?.block_on(jobs::look(&args.dir, &config.inference.openai)) {
             Ok(job) => note.job = Some(job),

@@ -19,7 +19,7 @@ pub(super) fn exact_match(found: Option<ExactMatch>, config: &Config) -> Found {
 
 pub(super) fn collapse(report: &Report, config: &Config) -> Found {
     let gate = &config.collapse;
-    let Some(found) = report.collapse else { return unasked() };
+    let Some(found) = report.collapse else { return Unknown("no key was answered with a cluster".to_owned()) };
     if found.keys < gate.min_keys {
         return Unknown(format!("{} keys were answered, at least {} are needed to tell", found.keys, gate.min_keys));
     }

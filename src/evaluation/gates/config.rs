@@ -98,7 +98,7 @@ pub struct ChurnGate {
     /// What becomes of a candidate above `max`. Fresh behaviour is meant to change predictions (section 3.1), hence the
     /// warning.
     pub severity: Severity,
-    /// The largest share of the live version's keys whose first prediction may change or go.
+    /// The largest share of the live version's keys whose answer may change or go.
     pub max: f64,
 }
 

@@ -91,7 +91,7 @@ pub(super) fn coverage(report: &Report, config: &Config) -> Found {
 pub(super) fn churn(report: &Report, config: &Config) -> Found {
     let Some(found) = report.churn else { return Unknown("nothing is live to compare with".to_owned()) };
     let says = format!(
-        "{} of {} live keys change their first prediction, {} of them are gone",
+        "{} of {} live keys change their answer, {} of them are gone",
         percent(found.share()),
         found.keys,
         found.gone

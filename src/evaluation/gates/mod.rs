@@ -103,20 +103,48 @@ enum Found {
 /// Looks at one figure.
 type Gate = fn(&Report, &Config) -> Found;
 
-/// Judges a candidate by all gates.
-pub fn judge(report: &Report, config: &Config) -> Verdict {
-    let gates: [(&str, Severity, Gate); 7] = [
+/// The gates that look at a model, whatever table comes of it.
+fn of_model(config: &Config) -> [(&'static str, Severity, Gate); 3] {
+    [
         ("exact_match", config.exact_match.severity, |report, config| answers::exact_match(report.exact_match, config)),
         ("recall", config.recall.severity, data::recall),
         ("collapse", config.collapse.severity, answers::collapse),
+    ]
+}
+
+/// Those that look at a table too.
+fn of_table(config: &Config) -> [(&'static str, Severity, Gate); 4] {
+    [
         ("input", config.input.severity, data::input),
         ("coverage", config.coverage.severity, data::coverage),
         ("churn", config.churn.severity, data::churn),
         ("fallbacks", config.fallbacks.severity, answers::fallbacks),
-    ];
-    let findings = gates.into_iter().map(|(gate, severity, ask)| finding(gate, severity, || ask(report, config)));
+    ]
+}
+
+/// Judges a candidate by all gates.
+pub fn judge(report: &Report, config: &Config) -> Verdict {
+    let gates = of_model(config).into_iter().chain(of_table(config));
+    let findings = gates.map(|(gate, severity, ask)| finding(gate, severity, || ask(report, config)));
     Verdict { findings: findings.collect() }
 }
+
+/// Judges a tuned model by the paper's two checks and by collapse. What could not be measured counts against it: a table is
+/// judged again with each refresh, a model but once.
+pub fn judge_model(report: &Report, config: &Config) -> Verdict {
+    let demanded = |found| match found {
+        Unknown(says) => Outside(format!("{says}; {UNMEASURED}")),
+        measured => measured,
+    };
+    let findings =
+        of_model(config).map(|(gate, severity, ask)| finding(gate, severity, || demanded(ask(report, config))));
+    Verdict { findings: findings.into() }
+}
+
+/// What to do for a model that nothing measured.
+const UNMEASURED: &str = "a model that this was not measured of is not approved unseen: widen [finetune] window, or raise \
+                          finetune.watched or evaluation.held_out.share, then curate and tune again; or approve it by \
+                          hand";
 
 /// Judges the first unconstrained answers by themselves, before the rest is paid for.
 pub fn judge_first(answers: ExactMatch, config: &Config) -> Finding {

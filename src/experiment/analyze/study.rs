@@ -71,6 +71,15 @@ pub struct MetricReading {
     pub days: Vec<DayReading>,
 }
 
+/// What one metric of one arm comes to in some time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Value {
+    /// The metric; `None` where it has nothing to divide by.
+    pub metric: Option<f64>,
+    /// The units that take part by then.
+    pub units: u64,
+}
+
 /// A metric on one day.
 #[derive(Clone, Copy, Debug)]
 pub struct DayReading {
@@ -87,7 +96,13 @@ impl Study {
         Self { kinds: kinds.to_vec(), days, units: vec![0; arms], daily: moments.clone(), so_far: moments }
     }
 
-    /// Takes in one unit. Days beyond the study's are not read; neither is a unit of an arm that it does not have.
+    /// Days that are read.
+    pub fn days(&self) -> usize {
+        self.days
+    }
+
+    /// Takes in one unit. Days beyond the study's are not read, so that a unit that joins later is in no metric; neither is
+    /// a unit of an arm that the study does not have.
     pub fn add(&mut self, unit: &UnitTotals) {
         let Some(units) = self.units.get_mut(unit.arm) else { return };
         *units += 1;
@@ -126,6 +141,15 @@ impl Study {
             adjusted: compare_adjusted(&to, &of),
             days: (0..self.days).map(day).collect(),
         }
+    }
+
+    /// What a metric of an arm comes to on a day, and up to its end.
+    pub fn values(&self, metric: usize, arm: usize, day: usize) -> (Value, Value) {
+        let of = |moments: &[Vec<Vec<Moments>>]| {
+            let moments = &moments[arm][metric][day];
+            Value { metric: moments.ratio(), units: moments.units() }
+        };
+        (of(&self.daily), of(&self.so_far))
     }
 
     fn overall(&self, arm: usize, metric: usize) -> Moments {

@@ -32,8 +32,8 @@ pub enum DeclareError {
     },
     /// A channel that does not exist.
     #[error(
-        "experiment `{experiment}`: {of} names channel `{channel}`, which nothing was published to; there are: {}",
-        known.join(", ")
+        "experiment `{experiment}`: {of} names channel `{channel}`, which nothing was published to; {}",
+        told(known)
     )]
     NoChannel {
         /// The experiment.

@@ -8,8 +8,6 @@ mod error;
 mod ledger;
 mod listing;
 
-use std::collections::BTreeSet;
-
 use crate::store::{ExperimentAction, ExperimentChange, NewExperimentChange, Note, Store, StoreError};
 
 use super::assign::Experiments;
@@ -114,15 +112,23 @@ impl Declared {
 
     /// A channel that nothing was published to is a slip of the pen: no unit would ever be answered from it.
     fn check_channels(&self, config: &Config) -> Result<(), DeclareError> {
-        let known: BTreeSet<String> = self.store.channels()?.into_iter().collect();
-        match config.channels().find(|(_, channel)| !known.contains(*channel)) {
-            None => Ok(()),
-            Some((of, channel)) => {
-                let (experiment, channel) = (config.name.clone(), channel.into());
-                Err(DeclareError::NoChannel { experiment, of, channel, known: known.into_iter().collect() })
-            }
-        }
+        missing_channel(config, &self.store.channels()?).map_or(Ok(()), Err)
     }
+
+    /// What is wrong with the channels of the config's experiments: a config may be there before what is published.
+    pub fn missing_channels(&self) -> Result<Vec<DeclareError>, StoreError> {
+        if self.configured.is_empty() {
+            return Ok(Vec::new());
+        }
+        let known = self.store.channels()?;
+        Ok(self.configured.configs().filter_map(|config| missing_channel(config, &known)).collect())
+    }
+}
+
+fn missing_channel(config: &Config, known: &[String]) -> Option<DeclareError> {
+    let (of, channel) = config.channels().find(|(_, channel)| known.iter().all(|known| known != channel))?;
+    let (experiment, channel) = (config.name.clone(), channel.into());
+    Some(DeclareError::NoChannel { experiment, of, channel, known: known.to_vec() })
 }
 
 /// Adds the store's experiments to the config's, as far as they go together.

@@ -27,6 +27,7 @@ pub(super) struct Arm {
 
 pub(super) struct Counters {
     pub(super) logged: Counter,
+    pub(super) repeating: Counter,
     pub(super) full: Counter,
     pub(super) too_long: Counter,
 }
@@ -68,6 +69,7 @@ impl Counters {
         };
         Self {
             logged: counter!("segue_exposures_total", &labels()),
+            repeating: counter!("segue_exposures_repeating_total", &labels()),
             full: dropped("queue_full"),
             too_long: dropped("unit_too_long"),
         }

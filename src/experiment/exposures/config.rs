@@ -8,12 +8,14 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize};
 
+use super::place::Address;
+
 /// The exposure log (`[exposures]`). Nothing is written, or created, without a path, or before an experiment runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExposuresConfig {
-    /// The directory of the log's files; replicas may share it. Without one nothing is logged: exposures are counted
-    /// only.
+    /// Where the log's files go, a directory or `s3://bucket/prefix`; replicas may share it. Without one nothing is
+    /// logged: exposures are counted only.
     pub path: Option<String>,
     /// A file is written when so much time has passed since its first exposure.
     #[serde(with = "humantime_serde")]
@@ -22,8 +24,8 @@ pub struct ExposuresConfig {
     pub rows: NonZeroUsize,
     /// Exposures that may wait for the writing thread. What comes on top is counted as dropped.
     pub queue: NonZeroUsize,
-    /// Memory for telling which units of the day are logged already, 8 bytes each. With less than the day's units need,
-    /// some are logged again.
+    /// Memory for telling which units of the day are logged already; a power of two of it is taken. With 16 bytes a unit
+    /// of a day, one in 4,000 is logged at each of its lookups; with 8, one in 13.
     pub memory: ByteSize,
 }
 
@@ -40,13 +42,40 @@ impl Default for ExposuresConfig {
 #[non_exhaustive]
 pub enum ExposuresError {
     /// A path that names nothing.
-    #[error("[exposures] path is empty: name a directory, or leave it out to log nothing")]
+    #[error("[exposures] path is empty: name a directory or an object store, or leave it out to log nothing")]
     NoPath,
-    /// An object store.
-    #[error(
-        "[exposures] path = `{0}`: exposures are written to a local directory only: name one, and copy it from there"
-    )]
+    /// A URL of something else.
+    #[error("`{0}` is no place for exposures: name a directory, or an object store as s3://bucket/prefix")]
     Url(String),
+    /// A URL with more than a bucket and a prefix.
+    #[error(
+        "the URL of the exposures has more than a bucket and a prefix, a password perhaps: write s3://bucket/prefix, and \
+         give credentials by the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+    )]
+    Secrets,
+    /// An object store, in a build that knows none.
+    #[error(
+        "exposures cannot be kept in `{0}`: this build knows directories only; name one, or build with --features s3"
+    )]
+    Built(String),
+    /// An object store that cannot be set up.
+    #[error("exposures cannot be kept in `{url}`: {problem}; check the variables AWS_* of the environment")]
+    Bucket {
+        /// The store.
+        url: String,
+        /// What is wrong.
+        problem: String,
+    },
+    /// An object store that cannot be read.
+    #[error("the exposures in `{url}` cannot be copied to {}: {problem}; check the variables AWS_* of the environment", into.display())]
+    Fetch {
+        /// The store.
+        url: String,
+        /// Where they were to be read.
+        into: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// A queue or a file of a size that no memory holds.
     #[error("[exposures] {field} = {value}: at most {most} are taken")]
     TooMany {
@@ -76,11 +105,7 @@ const MOST: usize = 1 << 24;
 impl ExposuresConfig {
     /// Refuses what cannot be written to. Looks at nothing but the config.
     pub fn check(&self) -> Result<(), ExposuresError> {
-        match self.path.as_deref() {
-            Some("") => return Err(ExposuresError::NoPath),
-            Some(path) if path.contains("://") => return Err(ExposuresError::Url(path.into())),
-            _ => {}
-        }
+        self.path.as_deref().map(Address::parse).transpose()?;
         for (field, value) in [("rows", self.rows.get()), ("queue", self.queue.get())] {
             if value > MOST {
                 return Err(ExposuresError::TooMany { field, value, most: MOST });

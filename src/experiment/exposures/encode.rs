@@ -1,8 +1,5 @@
-//! A batch of exposures as one Parquet file, which is there whole or not at all.
+//! A batch of exposures as one Parquet file.
 
-use std::fs::{self, File};
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::basic::Compression;
@@ -24,34 +21,11 @@ message exposures {
   REQUIRED INT64 version (INTEGER(64, false));
 }";
 
-/// Makes the directory, and makes sure that files can be written there.
-pub(super) fn prepare(directory: &Path) -> io::Result<()> {
-    fs::create_dir_all(directory)?;
-    let trial = crate::files::unique_path(directory, ".trial");
-    File::create_new(&trial)?;
-    fs::remove_file(trial)
-}
-
-/// Writes the file under a name that no reader looks at, makes it durable, and only then gives it its own.
-pub(super) fn write(path: &Path, exposures: &[Exposure]) -> io::Result<()> {
-    let temporary = temporary(path);
-    let mut file = File::create(&temporary)?;
-    encode(&mut file, exposures).map_err(io::Error::other)?;
-    file.sync_all()?;
-    fs::rename(&temporary, path)?;
-    path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
-}
-
-/// Hidden, so that readers of logs pass it by.
-fn temporary(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.tmp"))
-}
-
-fn encode(file: &mut File, exposures: &[Exposure]) -> Result<()> {
+/// The bytes of the file.
+pub(super) fn encode(exposures: &[Exposure]) -> Result<Vec<u8>> {
     let properties = WriterProperties::builder().set_compression(Compression::SNAPPY).build();
     let schema = Arc::new(parse_message_type(SCHEMA)?);
-    let mut file = SerializedFileWriter::new(file, schema, Arc::new(properties))?;
+    let mut file = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties))?;
     let mut rows = file.next_row_group()?;
     let text = |of: fn(&Exposure) -> &str| exposures.iter().map(|one| ByteArray::from(of(one))).collect::<Vec<_>>();
     column::<ByteArrayType>(&mut rows, &text(|one| &one.arm.deal.experiment))?;
@@ -60,12 +34,11 @@ fn encode(file: &mut File, exposures: &[Exposure]) -> Result<()> {
     column::<Int64Type>(&mut rows, &exposures.iter().map(|one| one.at).collect::<Vec<_>>())?;
     column::<Int64Type>(&mut rows, &exposures.iter().map(|one| one.version.cast_signed()).collect::<Vec<_>>())?;
     rows.close()?;
-    file.close()?;
-    Ok(())
+    file.into_inner()
 }
 
 /// Writes the next column.
-fn column<T: DataType>(rows: &mut SerializedRowGroupWriter<'_, &mut File>, values: &[T::T]) -> Result<()> {
+fn column<T: DataType>(rows: &mut SerializedRowGroupWriter<'_, Vec<u8>>, values: &[T::T]) -> Result<()> {
     if let Some(mut column) = rows.next_column()? {
         column.typed::<T>().write_batch(values, None, None)?;
         column.close()?;

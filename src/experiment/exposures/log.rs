@@ -7,7 +7,7 @@ use metrics::{describe_counter, describe_gauge};
 
 use super::arms::{Arm, Dealing};
 use super::config::{ExposuresConfig, ExposuresError};
-use super::seen::Seen;
+use super::seen::{Found, Seen, Taken};
 use super::writer::{ExposureWriter, Slot};
 use super::{Exposure, day};
 use crate::experiment::{Assigned, Experiments};
@@ -77,20 +77,23 @@ impl ArmExposures {
     pub fn note(&self, assigned: Assigned<'_>, unit: &str, version: u64, at: i64) {
         let Some(log) = &self.log else { return };
         let arm = &self.arms[assigned.place.0][assigned.place.1];
-        let mark = log.seen.mark((arm.deal.key, arm.index), day(at), unit);
-        if mark.is_known() {
-            return;
-        }
+        let taken = match log.seen.find((arm.deal.key, arm.index), day(at), unit) {
+            Found::Known => return,
+            Found::New(taken) => Some(taken),
+            Found::NoRoom => None,
+        };
         if unit.len() > MAX_UNIT {
             arm.counters.too_long.increment(1);
             return;
         }
-        match log.queue.try_send(Exposure { arm: Arc::clone(arm), unit: unit.into(), at, version }) {
-            Ok(()) => {
-                mark.keep();
-                arm.counters.logged.increment(1);
+        let exposure = Exposure { arm: Arc::clone(arm), unit: unit.into(), at, version, is_new: taken.is_some() };
+        match (log.queue.try_send(exposure), taken) {
+            (Ok(()), Some(_)) => arm.counters.logged.increment(1),
+            (Ok(()), None) => arm.counters.repeating.increment(1),
+            (Err(_), taken) => {
+                taken.into_iter().for_each(Taken::forget);
+                arm.counters.full.increment(1);
             }
-            Err(_) => arm.counters.full.increment(1),
         }
     }
 }
@@ -103,7 +106,13 @@ pub fn describe_metrics() {
     );
     describe_counter!(
         "segue_exposures_dropped_total",
-        "Exposures that were not taken, by experiment, arm and reason; offered again at the unit's next lookup."
+        "Exposures that were not taken, by experiment, arm and reason; where the queue was full they are offered again at \
+         the unit's next lookup."
+    );
+    describe_counter!(
+        "segue_exposures_repeating_total",
+        "Exposures of units that exposures.memory has no room for, by experiment and arm: each lookup of them is logged, \
+         and they count in neither segue_exposures_total nor the sample ratio."
     );
     describe_counter!("segue_exposures_written_total", "Exposures that are in a file.");
     describe_counter!("segue_exposures_lost_total", "Exposures that could not be written before the process ended.");

@@ -1,22 +1,31 @@
 //! The exposure log: which unit was answered by which arm, once a unit, arm and day (UTC), as Parquet files in a
-//! directory. Without a directory the same exposures are counted, and none is kept.
+//! directory or an object store. Without a place the same exposures are counted, and none is kept.
 //!
 //! A lookup costs a look into a table of those seen today, and for a new one an offer to a bounded queue: it never
-//! waits. What the queue does not take is counted and offered again at the unit's next lookup; so one may be written
-//! twice, and none is missing without being counted. One thread writes, from the first experiment on. Of files, only whole ones have a name that is
-//! read; a crash loses what was not yet written, at most [`ExposuresConfig::every`] of it.
+//! waits. What the queue does not take is counted and offered again at the unit's next lookup. A unit for which the table
+//! has no room is written at each lookup and counts as no unit; so one may be written twice, and none is missing without
+//! being counted. One thread writes, from the first experiment on. Of files, only whole ones have a name that is read; a
+//! crash loses what was not yet written, at most [`ExposuresConfig::every`] of it.
 
 mod arms;
+#[cfg(feature = "s3")]
+mod bucket;
 mod config;
 mod encode;
+#[cfg(feature = "refresher")]
+mod fetched;
 mod log;
+mod place;
 mod seen;
 mod today;
+mod work;
 mod writer;
 
 use std::sync::Arc;
 
 pub use config::{ExposuresConfig, ExposuresError};
+#[cfg(feature = "refresher")]
+pub(super) use fetched::Fetched;
 pub use log::{ArmExposures, Exposures, describe_metrics};
 pub use writer::ExposureWriter;
 
@@ -28,6 +37,8 @@ struct Exposure {
     /// Microseconds since 1970.
     at: i64,
     version: u64,
+    /// Whether it is remembered, so that it counts as a unit; what is not may come again.
+    is_new: bool,
 }
 
 impl Exposure {

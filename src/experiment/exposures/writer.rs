@@ -1,26 +1,15 @@
-//! The thread that counts exposures and writes them.
+//! The thread that counts exposures and writes them: when it starts, and how it ends.
 
-use std::hash::{BuildHasher, RandomState};
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
-use chrono::DateTime;
-use metrics::counter;
-
+use super::Exposure;
 use super::arms::Dealing;
 use super::config::{ExposuresConfig, ExposuresError};
-use super::today::Today;
-use super::{Exposure, encode};
-
-/// How often the queue is looked at. Looking rather than waiting spares lookups the cost of waking this thread.
-const LOOK: Duration = Duration::from_millis(50);
-
-/// The pause after a file that could not be written. The queue fills up meanwhile, and drops are counted there.
-const RETRY: Duration = Duration::from_secs(1);
+use super::place::Place;
+use super::work::{Counters, Work};
 
 /// The writing thread's owner: dropped, it has all that was noted before written, and waits for that.
 pub struct ExposureWriter(pub(super) Arc<Slot>);
@@ -46,25 +35,28 @@ impl Slot {
 
     /// Starts the thread where a queue waits for it. After an error the queue waits on.
     pub(super) fn begin(&self, config: &ExposuresConfig) -> Result<(), ExposuresError> {
+        self.begin_in(config, thread::Builder::new().name("exposures".into()))
+    }
+
+    fn begin_in(&self, config: &ExposuresConfig, thread: thread::Builder) -> Result<(), ExposuresError> {
         let mut slot = self.lock();
         if !matches!(*slot, Some(State::Waiting(..))) {
             return Ok(());
         }
-        let directory = config.path.as_ref().map(PathBuf::from);
-        match &directory {
-            Some(path) => {
-                encode::prepare(path).map_err(|source| ExposuresError::Directory { path: path.clone(), source })?;
-            }
-            None => tracing::warn!(
-                "exposures are counted but not logged: [exposures] path names the directory to log them to"
-            ),
+        let place = config.path.as_deref().map(Place::open).transpose()?;
+        if place.is_none() {
+            tracing::warn!("exposures are counted but not logged: [exposures] path names the place to log them to");
         }
-        let Some(State::Waiting(queue, dealing)) = slot.take() else { return Ok(()) };
         let stop = Arc::new(AtomicBool::new(false));
-        let work = Work::new(config, directory, queue, dealing);
         let stopped = Arc::clone(&stop);
-        let thread = thread::Builder::new().name("exposures".into()).spawn(move || work.run(&stopped));
-        *slot = Some(State::Writing(stop, thread.map_err(ExposuresError::Thread)?));
+        // What a thread that does not start was given is gone: the queue follows once it has started.
+        let (hand, handed) = mpsc::channel::<Work>();
+        let run = move || handed.into_iter().for_each(|work| work.run(&stopped));
+        let started = thread.spawn(run).map_err(ExposuresError::Thread)?;
+        if let Some(State::Waiting(queue, dealing)) = slot.replace(State::Writing(stop, started)) {
+            // It waits for this.
+            let _ = hand.send(Work::new(config, place, queue, dealing));
+        }
         Ok(())
     }
 }
@@ -80,124 +72,38 @@ impl Drop for ExposureWriter {
                 // A panic there has told of itself.
                 let _ = thread.join();
             }
-            Some(State::Waiting(queue, _)) => tell_lost(queue.try_iter().count()),
+            Some(State::Waiting(queue, _)) => Counters::new().tell_lost(queue.try_iter().count()),
             None => {}
         }
     }
 }
 
-struct Work {
-    /// None where exposures are only counted.
-    directory: Option<PathBuf>,
-    queue: Receiver<Exposure>,
-    dealing: Arc<Dealing>,
-    batch: Vec<Exposure>,
-    /// When the batch's first exposure came.
-    began: Instant,
-    every: Duration,
-    rows: usize,
-    today: Today,
-    /// Tells this process's files from those of others that write to the directory.
-    token: u64,
-    written: u64,
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
 
-impl Work {
-    fn new(
-        config: &ExposuresConfig,
-        directory: Option<PathBuf>,
-        queue: Receiver<Exposure>,
-        dealing: Arc<Dealing>,
-    ) -> Self {
-        Self {
-            directory,
-            queue,
-            dealing,
-            batch: Vec::new(),
-            began: Instant::now(),
-            every: config.every,
-            rows: config.rows.get(),
-            today: Today::default(),
-            token: RandomState::new().hash_one(std::process::id()),
-            written: 0,
-        }
-    }
+    use super::*;
+    use crate::experiment::Experiments;
+    use crate::experiment::exposures::arms::Arm;
 
-    fn run(mut self, stop: &AtomicBool) {
-        let mut pause = LOOK;
-        loop {
-            thread::park_timeout(pause);
-            // Before the queue is emptied: what was noted before the order to stop is in it.
-            let stopping = stop.load(Ordering::Acquire);
-            pause = if self.work_off(stopping) { LOOK } else { RETRY };
-            self.today.show(&self.dealing.get());
-            if stopping {
-                return self.end();
-            }
-        }
-    }
-
-    /// Empties the queue and writes what is due; false if that failed.
-    fn work_off(&mut self, all: bool) -> bool {
-        while self.take() {
-            if !self.write() {
-                return false;
-            }
-        }
-        let is_due = !self.batch.is_empty() && (all || self.began.elapsed() >= self.every);
-        !is_due || self.write()
-    }
-
-    /// Fills the batch from the queue; true once it is full.
-    fn take(&mut self) -> bool {
-        while self.batch.len() < self.rows {
-            let Ok(exposure) = self.queue.try_recv() else { return false };
-            self.today.count(&exposure);
-            if self.directory.is_none() {
-                continue;
-            }
-            if self.batch.is_empty() {
-                self.began = Instant::now();
-            }
-            self.batch.push(exposure);
-        }
-        true
-    }
-
-    /// Writes the batch. If that fails, which is false, it stays and is tried again.
-    fn write(&mut self) -> bool {
-        let Some(directory) = &self.directory else { return true };
-        let path = self.path(directory);
-        if let Err(problem) = encode::write(&path, &self.batch) {
-            counter!("segue_exposure_write_failures_total").increment(1);
-            let exposures = self.batch.len();
-            tracing::error!(path = %path.display(), %problem, exposures, "exposures cannot be written");
-            return false;
-        }
-        counter!("segue_exposures_written_total").increment(self.batch.len() as u64);
-        self.written += 1;
-        self.batch.clear();
-        true
-    }
-
-    /// A name that no other file of this or another process has, in order of time.
-    fn path(&self, directory: &Path) -> PathBuf {
-        let first = self.batch.first().and_then(|first| DateTime::from_timestamp_micros(first.at)).unwrap_or_default();
-        let (time, token, number) = (first.format("%Y%m%dT%H%M%SZ"), self.token, self.written);
-        directory.join(format!("exposures-{time}-{token:016x}-{number}.parquet"))
-    }
-
-    /// What is left could not be written.
-    fn end(self) {
-        if self.directory.is_some() {
-            tell_lost(self.batch.len() + self.queue.try_iter().count());
-        }
-    }
-}
-
-fn tell_lost(lost: usize) {
-    if lost > 0 {
-        counter!("segue_exposures_lost_total").increment(lost as u64);
-        tracing::error!(lost, "exposures are lost: [exposures] path cannot be written to");
+    #[test]
+    fn a_thread_that_does_not_start_takes_nothing_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = ExposuresConfig { path: Some(dir.path().display().to_string()), ..Default::default() };
+        let json = serde_json::json!({"name": "rag", "salt": "s", "arms": [
+            {"name": "control", "weight": 0.5, "channel": "a"}, {"name": "fresh", "weight": 0.5, "channel": "b"},
+        ]});
+        let experiments = Experiments::new(&[serde_json::from_value(json).unwrap()]).unwrap();
+        let (queue, waiting) = sync_channel(1);
+        let writer = ExposureWriter(Arc::default());
+        writer.0.fill(waiting, Arc::default());
+        let arm = Arm::of(&experiments).remove(0).remove(0);
+        queue.send(Exposure { arm, unit: "a".into(), at: 0, version: 1, is_new: true }).unwrap();
+        // No system has so much room for a stack.
+        let refused = writer.0.begin_in(&config, thread::Builder::new().stack_size(1 << 60));
+        assert!(refused.unwrap_err().to_string().contains("cannot be started"));
+        writer.0.begin(&config).unwrap();
+        drop(writer);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "it is written");
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::experiment::ExposuresError;
 use crate::interactions;
 
 /// Why an experiment cannot be analysed.
@@ -11,6 +12,9 @@ pub enum MeasureError {
     /// A log that cannot be read.
     #[error(transparent)]
     Log(#[from] interactions::Error),
+    /// Exposures in an object store that cannot be read.
+    #[error(transparent)]
+    Exposures(#[from] ExposuresError),
     /// Nothing to measure.
     #[error("[outcomes.metrics] declares no metric: add one, `\"satisfied outcomes\" = {{ sum = \"satisfied\" }}` say")]
     NoMetrics,

@@ -22,10 +22,16 @@ pub(super) struct Exposed {
 }
 
 impl Exposed {
-    pub(super) async fn read(events: &Events, question: &Question<'_>, window: &Window) -> Result<Self, MeasureError> {
+    /// Of the log that can be read at `path`.
+    pub(super) async fn read(
+        events: &Events,
+        question: &Question<'_>,
+        path: &str,
+        window: &Window,
+    ) -> Result<Self, MeasureError> {
         let log = EventLog {
             section: "the exposure log",
-            path: question.exposures,
+            path,
             unit: "unit",
             timestamp: "timestamp",
             timestamp_unit: None,

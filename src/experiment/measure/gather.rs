@@ -22,6 +22,9 @@ pub struct Met {
     pub units_of_unknown_arms: u64,
     /// Units that were exposed and did nothing afterwards: they count, with zeros.
     pub units_without_outcomes: u64,
+    /// Units that were exposed after the last day of which there are outcomes: they count in the sample ratio, and in no
+    /// metric.
+    pub units_exposed_later: u64,
     /// Outcomes that are measured.
     pub outcomes_measured: u64,
     /// Outcomes in the time before, which adjust.
@@ -132,7 +135,9 @@ impl<'g> Gathering<'g> {
             Err(Stray::TwoArms) => self.met.units_in_two_arms += 1,
             Err(Stray::UnknownArm) => self.met.units_of_unknown_arms += 1,
             Ok(arm) => {
-                self.met.units_without_outcomes += u64::from(totals.days.is_empty());
+                let later = totals.since >= self.study.days();
+                self.met.units_exposed_later += u64::from(later);
+                self.met.units_without_outcomes += u64::from(totals.days.is_empty() && !later);
                 totals.arm = arm;
                 self.study.add(&totals);
             }

@@ -20,10 +20,11 @@ use futures::TryStreamExt;
 pub use config::{Formula, OutcomeColumns, OutcomesConfig};
 pub use error::MeasureError;
 pub use gather::Met;
-pub use report::{Comparison, Day, Difference, LogCounts, Report};
+pub use report::{Comparison, Day, Difference, LogCounts, Report, Values};
 
 use super::analyze::{Study, sample_ratio};
 use super::config::Config;
+use super::exposures::Fetched;
 use crate::interactions::{self, EventLog, Events, Window};
 use exposed::Exposed;
 use gather::{Gathering, Place};
@@ -38,7 +39,7 @@ const MOST_DAYS: i64 = 1_000;
 pub struct Question<'q> {
     /// The experiment.
     pub experiment: &'q Config,
-    /// Its exposure log: a directory, a file or a glob.
+    /// Its exposure log: a directory, a file, a glob or `s3://bucket/prefix`.
     pub exposures: &'q str,
     /// What its units did.
     pub outcomes: &'q OutcomesConfig,
@@ -50,25 +51,41 @@ pub struct Question<'q> {
     pub window: Window,
 }
 
-/// Measures an experiment.
-pub async fn measure(question: &Question<'_>) -> Result<Report, MeasureError> {
+/// What a measurement is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Reads the exposure log.
+    Exposures,
+    /// Reads the outcome log, which takes longest.
+    Outcomes,
+    /// Joins the two.
+    Join,
+}
+
+/// Measures an experiment; `progress` is told each step before it is taken.
+pub async fn measure(question: &Question<'_>, progress: &mut (dyn FnMut(Step) + Send)) -> Result<Report, MeasureError> {
     let control = control(question)?;
     check(question.outcomes)?;
     let (experiment, outcomes) = (question.experiment, question.outcomes);
     let events = Events::new(question.engine)?;
     let (numbers, places) = numbers(outcomes);
     let within = exposed_window(question);
-    let exposed = Exposed::read(&events, question, &within).await?;
+    progress(Step::Exposures);
+    let fetched = Fetched::of(question.exposures, &question.engine.spill()).await?;
+    let exposed = Exposed::read(&events, question, fetched.path(), &within).await?;
+    progress(Step::Outcomes);
     let log = events.add("outcomes", &outcome_log(outcomes, &numbers)).await?;
 
     let from = question.window.from.map_or(exposed.began, |from| from.max(exposed.began));
-    let newest = newest(&events, &Window { from: Some(from), to: within.to }).await?;
+    let newest =
+        newest(&events, &newest_sql(&experiment.name, &within, &Window { from: Some(from), to: within.to })).await?;
     let (first, days) = (from.date_naive(), days(from, newest)?);
     let kinds: Vec<_> = outcomes.metrics.values().map(Formula::kind).collect();
     let mut study = Study::new(experiment.arms.len(), days, &kinds);
     let arms: BTreeMap<&str, usize> = experiment.arms.iter().map(|arm| arm.name.as_str()).zip(0..).collect();
     let gathering = Gathering::new(&mut study, &arms, first, &places, !outcomes.before.is_zero());
     let sql = totals_sql(&experiment.name, &within, &times(question, exposed.began, within.to), numbers.len());
+    progress(Step::Join);
     let met = gathered(&events, &sql, gathering).await?;
 
     let good = log.rows - log.bad_rows();
@@ -156,9 +173,9 @@ fn outcome_log<'o>(outcomes: &'o OutcomesConfig, numbers: &'o [(String, String)]
     }
 }
 
-async fn newest(events: &Events, window: &Window) -> Result<Option<DateTime<Utc>>, MeasureError> {
+async fn newest(events: &Events, sql: &str) -> Result<Option<DateTime<Utc>>, MeasureError> {
     let doing = "finding the newest outcome";
-    let batches = events.rows(doing, &newest_sql(window)).await?.try_collect::<Vec<_>>().await;
+    let batches = events.rows(doing, sql).await?.try_collect::<Vec<_>>().await;
     Ok(batches.map_err(events.failed(doing))?.iter().find_map(|batch| {
         let newest = batch.column(0).as_primitive::<TimestampNanosecondType>();
         let known = !newest.is_empty() && newest.is_valid(0);

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::gather::Met;
 use super::{Formula, Question};
-use crate::experiment::analyze::{Effect, MetricReading, SampleRatio, Study, Unreadable};
+use crate::experiment::analyze::{Effect, SampleRatio, Study, Unreadable, Value};
 
 /// An experiment, measured.
 #[derive(Clone, Debug, Serialize)]
@@ -80,6 +80,34 @@ pub struct Day {
     pub day: Difference,
     /// What was done up to its end.
     pub so_far: Difference,
+    /// What `day` compares.
+    pub day_values: Values,
+    /// What `so_far` compares.
+    pub so_far_values: Values,
+}
+
+/// A metric in two arms, and the units that take part by then.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Values {
+    /// The metric in control.
+    pub in_control: Option<f64>,
+    /// The metric in the arm.
+    pub in_arm: Option<f64>,
+    /// Units of control.
+    pub units_in_control: u64,
+    /// Units of the arm.
+    pub units_in_arm: u64,
+}
+
+impl Values {
+    fn of(control: Value, arm: Value) -> Self {
+        Self {
+            in_control: control.metric,
+            in_arm: arm.metric,
+            units_in_control: control.units,
+            units_in_arm: arm.units,
+        }
+    }
 }
 
 /// A relative difference to control, in percent, with its intervals at 95 %; or why there is none.
@@ -149,23 +177,32 @@ impl Reader<'_> {
         let arms = self.question.experiment.arms.iter().enumerate().filter(|(arm, _)| *arm != self.control);
         let of_metric = |(metric, (name, formula)): (usize, (&String, &Formula))| {
             let of_arm = |(arm, config): (usize, &crate::experiment::ArmConfig)| {
-                self.comparison(name, formula, &config.name, &self.study.read(metric, self.control, arm))
+                self.comparison((name, formula), &config.name, (metric, arm))
             };
             arms.clone().map(of_arm).collect::<Vec<_>>()
         };
         self.question.outcomes.metrics.iter().enumerate().flat_map(of_metric).collect()
     }
 
-    fn comparison(&self, metric: &str, formula: &Formula, arm: &str, reading: &MetricReading) -> Comparison {
+    /// Of places among metrics and arms.
+    fn comparison(&self, (metric, formula): (&str, &Formula), name: &str, (at, arm): (usize, usize)) -> Comparison {
+        let reading = self.study.read(at, self.control, arm);
         let difference = |effect| Difference::of(effect, self.question.outcomes.expected_effect);
-        let days = reading.days.iter().zip(0..).filter_map(|(reading, at)| {
-            let date = self.first.checked_add_days(Days::new(at))?;
-            Some(Day { date, day: difference(reading.day), so_far: difference(reading.so_far) })
+        let days = reading.days.iter().enumerate().filter_map(|(day, reading)| {
+            let date = self.first.checked_add_days(Days::new(day as u64))?;
+            let (control, arm) = (self.study.values(at, self.control, day), self.study.values(at, arm, day));
+            Some(Day {
+                date,
+                day: difference(reading.day),
+                so_far: difference(reading.so_far),
+                day_values: Values::of(control.0, arm.0),
+                so_far_values: Values::of(control.1, arm.1),
+            })
         });
         Comparison {
             metric: metric.to_owned(),
             formula: formula.clone(),
-            arm: arm.to_owned(),
+            arm: name.to_owned(),
             in_control: reading.control,
             in_arm: reading.treatment,
             overall: difference(reading.overall),

@@ -48,9 +48,15 @@ ORDER BY experiment, arm, inside"
     )
 }
 
-/// The newest outcome within the window: one row, `newest`, null where there is none.
-pub(super) fn newest_sql(window: &Window) -> String {
-    format!("SELECT max(ts) AS newest FROM outcomes WHERE {}", within(window))
+/// The newest outcome within the window that follows the exposure of its unit: one row, `newest`, null where there is
+/// none. What units did that were never exposed makes no days.
+pub(super) fn newest_sql(experiment: &str, exposed: &Window, window: &Window) -> String {
+    format!(
+        "WITH exposed AS ({})
+SELECT max(ts) AS newest FROM outcomes JOIN exposed ON unit = who WHERE ts >= since AND {}",
+        exposed_sql(experiment, exposed),
+        within(window)
+    )
 }
 
 /// What each exposed unit did: columns `unit, arm, other_arm` (another one than `arm` where it was in two)`, since,
@@ -63,16 +69,10 @@ pub(super) fn totals_sql(experiment: &str, exposed: &Window, times: &Times, valu
         list(|at| format!(", sum(v{at}) AS v{at}")),
         list(|at| format!(", daily.v{at}")),
     );
-    let name = experiment.replace('\'', "''");
     let (before, began) = (sql_instant(times.before), sql_instant(times.began));
-    let (exposed, measured) = (within(exposed), within(&times.window));
+    let (exposed, measured) = (exposed_sql(experiment, exposed), within(&times.window));
     format!(
-        "WITH exposed AS (
-  SELECT unit AS who, min(arm) AS arm, max(arm) AS other_arm, min(ts) AS since
-  FROM exposures
-  WHERE experiment = '{name}' AND {exposed}
-  GROUP BY unit
-),
+        "WITH exposed AS ({exposed}),
 done AS (
   SELECT who, date_trunc('day', ts) AS day, copies{carried},
     CASE WHEN ts < {before} THEN 0
@@ -90,6 +90,19 @@ daily AS (
 SELECT who AS unit, arm, other_arm, since, CAST(part AS BIGINT) AS part, day, outcomes, logged{own}
 FROM exposed LEFT JOIN daily ON who = whose
 ORDER BY who, part, day"
+    )
+}
+
+/// One row a unit: columns `who, arm, other_arm, since`.
+fn exposed_sql(experiment: &str, window: &Window) -> String {
+    let (name, within) = (experiment.replace('\'', "''"), within(window));
+    format!(
+        "
+  SELECT unit AS who, min(arm) AS arm, max(arm) AS other_arm, min(ts) AS since
+  FROM exposures
+  WHERE experiment = '{name}' AND {within}
+  GROUP BY unit
+"
     )
 }
 

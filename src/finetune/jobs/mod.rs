@@ -22,7 +22,7 @@ use super::training::Training;
 use crate::inference::openai::{self, Job, JobError, JobEvent, JobStatus, JobStep, Jobs};
 use crate::inference::tokens;
 use note::NOTE_FILE;
-use run::Run;
+use run::{Run, made};
 
 /// How an endpoint trained a model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -80,7 +80,7 @@ pub async fn order(by: &Ordering<'_>, told: Tell<'_>) -> Result<Training<Ordered
     };
     let job = run.follow(job, told).await?;
     let Some(model) = job.fine_tuned_model.filter(|_| job.status == JobStatus::Succeeded) else {
-        return Err(run.ended_badly(&job.id, job.status, job.error.and_then(|error| error.message)));
+        return Err(run.ended_badly(&job.id, &job.status, job.error.and_then(|error| error.message)));
     };
     let cost = job.trained_tokens.map_or(run.note.cost, |tokens| tokens as f64 * by.config.price / 1e6);
     let Note { url, base, curve, .. } = run.note;
@@ -91,10 +91,10 @@ pub async fn order(by: &Ordering<'_>, told: Tell<'_>) -> Result<Training<Ordered
     Ok(training)
 }
 
-/// Ends the job that is noted in `dir`.
+/// Ends the job that is noted in `dir`, or that was made of its training file where the note of it was lost.
 pub async fn cancel(dir: &Path, endpoint: &openai::Config) -> Result<Job, FinetuneError> {
-    let (mut note, id) = noted(dir)?;
-    let job = asking(&note, endpoint)?.cancel(&id).await.map_err(|error| gone(&id, error))?;
+    let (mut note, jobs, id) = known(dir, endpoint).await?;
+    let job = jobs.cancel(&id).await.map_err(|error| gone(&id, error))?;
     // A run that follows it notes it by itself.
     if let Ok(_held) = hold(dir) {
         note.job = Some(job.clone());
@@ -103,20 +103,26 @@ pub async fn cancel(dir: &Path, endpoint: &openai::Config) -> Result<Job, Finetu
     Ok(job)
 }
 
-/// The job that is noted in `dir` as the endpoint tells of it now.
+/// The same job as the endpoint tells of it now.
 pub async fn look(dir: &Path, endpoint: &openai::Config) -> Result<Job, FinetuneError> {
-    let (note, id) = noted(dir)?;
     // Whoever looks does not wait: there is what is noted.
     let once = openai::Config { retries: 0, ..endpoint.clone() };
-    asking(&note, &once)?.job(&id).await.map_err(|error| gone(&id, error))
+    let (_, jobs, id) = known(dir, &once).await?;
+    jobs.job(&id).await.map_err(|error| gone(&id, error))
 }
 
-fn noted(dir: &Path) -> Result<(Note, String), FinetuneError> {
-    let note = Note::read(dir)?.unwrap_or_default();
-    match note.job.as_ref().map(|job| job.id.clone()) {
-        Some(id) => Ok((note, id)),
-        None => Err(FinetuneError::Endpoint(format!("{} notes no job", dir.join(NOTE_FILE).display()))),
-    }
+/// The job of a run's directory, with its note and who is to be asked about it.
+async fn known(dir: &Path, endpoint: &openai::Config) -> Result<(Note, Jobs, String), FinetuneError> {
+    let path = dir.join(NOTE_FILE);
+    let none = |what: &str| FinetuneError::Endpoint(format!("{} {what}", path.display()));
+    let note = Note::read(dir)?.ok_or_else(|| none("is missing: no job was ordered there"))?;
+    let jobs = asking(&note, endpoint)?;
+    let id = match &note.job {
+        Some(job) => Some(job.id.clone()),
+        None => made(&note, &jobs).await?.map(|job| job.id),
+    };
+    let id = id.ok_or_else(|| none("notes no job, and the endpoint knows none of its training file"))?;
+    Ok((note, jobs, id))
 }
 
 /// The endpoint at which a job was ordered, whatever the config says by now of another.

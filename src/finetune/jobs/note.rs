@@ -53,6 +53,11 @@ impl Note {
         write().map_err(|source| FinetuneError::Io { doing: "writing", path: path.clone(), source })
     }
 
+    /// The training file of a job that may have been made, and was not told of.
+    pub(super) fn sought(&self) -> Option<&str> {
+        self.training_file.as_deref().filter(|_| self.ordered && self.job.is_none())
+    }
+
     pub(super) fn add(&mut self, events: Vec<JobEvent>) {
         self.curve.extend(events.iter().filter_map(JobEvent::step));
         self.events.extend(events);

@@ -6,6 +6,14 @@ use super::{Ordering, Tell, Told, gone, line, plain};
 use crate::finetune::error::FinetuneError;
 use crate::inference::openai::{Job, JobError, JobStatus, Jobs, Order};
 
+/// The job that a note does not tell of, where one was made.
+pub(super) async fn made(note: &Note, jobs: &Jobs) -> Result<Option<Job>, FinetuneError> {
+    match note.sought() {
+        Some(training_file) => Ok(jobs.find(training_file).await?),
+        None => Ok(None),
+    }
+}
+
 /// A run in progress.
 pub(super) struct Run<'r> {
     pub(super) by: &'r Ordering<'r>,
@@ -22,8 +30,7 @@ impl Run<'_> {
         told(Told::Says(&format!("about {tokens} tokens are to be trained in {epochs} epochs{price}")));
         let training_file = self.uploaded("train", |note| &mut note.training_file).await?;
         let validation_file = self.uploaded("validation", |note| &mut note.validation_file).await?;
-        let found = if self.note.ordered { self.jobs.find(&training_file).await? } else { None };
-        let job = match found {
+        let job = match made(&self.note, &self.jobs).await? {
             Some(job) => job,
             None => {
                 self.note.ordered = true;
@@ -70,9 +77,9 @@ impl Run<'_> {
                 return Ok(job);
             }
             job = self.jobs.job(&job.id).await.map_err(|error| gone(&job.id, error))?;
-            if status != Some(job.status) {
+            if status.as_ref() != Some(&job.status) {
                 told(Told::Says(&format!("{} is {}", job.id, job.status)));
-                status = Some(job.status);
+                status = Some(job.status.clone());
             }
             self.events(&job.id, told).await?;
             self.note.job = Some(job.clone());
@@ -101,7 +108,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    pub(super) fn ended_badly(&self, id: &str, status: JobStatus, why: Option<String>) -> FinetuneError {
+    pub(super) fn ended_badly(&self, id: &str, status: &JobStatus, why: Option<String>) -> FinetuneError {
         let why = why.map_or(String::new(), |why| format!(" ({})", plain(&why)));
         let note = self.by.dir.join(NOTE_FILE);
         let problem = format!(

@@ -31,7 +31,7 @@ pub struct JobProblem {
 }
 
 /// How far a job is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JobStatus {
     /// Its files are looked at.
@@ -48,11 +48,14 @@ pub enum JobStatus {
     Failed,
     /// Someone ended it.
     Cancelled,
+    /// A word that the API had not when this was written. Whoever follows a job that is paid for goes on.
+    #[serde(untagged)]
+    Other(String),
 }
 
 impl JobStatus {
     /// Whether nothing more comes of it.
-    pub fn is_over(self) -> bool {
+    pub fn is_over(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)
     }
 }
@@ -67,6 +70,10 @@ impl std::fmt::Display for JobStatus {
             Self::Succeeded => "succeeded",
             Self::Failed => "failed",
             Self::Cancelled => "cancelled",
+            Self::Other(word) => {
+                let word: String = word.chars().take(40).filter(|c| !c.is_control()).collect();
+                return write!(f, "`{word}`, which is taken as under way");
+            }
         })
     }
 }

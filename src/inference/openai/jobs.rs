@@ -114,12 +114,13 @@ impl Jobs {
         #[derive(Deserialize)]
         struct Listed {
             id: String,
-            training_file: String,
+            /// Jobs of other kinds may have none.
+            training_file: Option<String>,
         }
         let mut after = None;
         for _ in 0..MAX_PAGES {
             let Page { data, has_more } = self.page::<Listed>("fine_tuning/jobs", after.as_deref()).await?;
-            if let Some(found) = data.iter().find(|listed| listed.training_file == training_file) {
+            if let Some(found) = data.iter().find(|listed| listed.training_file.as_deref() == Some(training_file)) {
                 return self.job(&checked(found.id.clone())?).await.map(Some);
             }
             after = data.last().map(|listed| listed.id.clone()).filter(|_| has_more);

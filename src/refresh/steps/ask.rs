@@ -8,15 +8,18 @@ use std::sync::Arc;
 use super::input::{Input, json};
 use super::registry;
 use super::retrieve::{self, Retrieved};
+use super::tuned;
 use crate::evaluation::{self, ExactMatch};
+use crate::finetune::samples_to;
 use crate::ids::ClusterId;
 use crate::inference::openai::{Imported, read_answers, write_questions};
 use crate::inference::{
-    Answers, Bulk, Model, Planned, Prompts, Purpose, Run, Trace, Unconstrained, Vocabulary, model_of,
+    Answers, Bulk, Forecast, Model, Planned, Prompts, Purpose, Run, Trace, Unconstrained, Vocabulary, model_of,
 };
 use crate::interactions::Popular;
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Exchange, Progress};
+use crate::table::Lineage;
 
 /// A model that is about to be asked.
 pub(in crate::refresh) struct Asking {
@@ -92,12 +95,19 @@ impl Asking {
         };
         registry::check(registered.as_ref(), model.as_ref())?;
         let prompts = Prompts::new(&settings.inference.prompt, vocabulary)?;
+        if let Some(registered) = &registered {
+            tuned::check(cycle, registered, &input.taxonomy, &prompts)?;
+        }
         let lineage = &mut input.lineage;
-        lineage.settings.extend(registered.map(|known| ("inference.registry".into(), known.model.to_string())));
+        if let Some(known) = registered {
+            lineage.tuned_to = samples_to(&known.training);
+            lineage.settings.insert(Lineage::REGISTRY.into(), known.model.to_string());
+        }
         lineage.predictor = settings.inference.backend.name().into();
         lineage.model = Some(model.id().to_owned());
         lineage.prompt_hash = Some(prompts.hash());
         lineage.settings.extend([
+            (Lineage::TEMPLATE.into(), settings.inference.prompt.template.name().into()),
             ("retrieval.similarity".into(), json(&settings.retrieval.similarity)),
             ("retrieval.granularity".into(), json(&settings.retrieval.granularity)),
             ("retrieval.top".into(), settings.retrieval.top.to_string()),
@@ -109,10 +119,10 @@ impl Asking {
         Ok(Some(Self { model, prompts }))
     }
 
-    /// How many questions asking for every key of the plan is going to take.
-    pub(super) async fn forecast(self, cycle: &Cycle<'_>, input: &Input) -> Result<u64, RefreshError> {
+    /// What asking for every key of the plan is going to take.
+    pub(super) async fn forecast(self, cycle: &Cycle<'_>, input: &Input) -> Result<Forecast, RefreshError> {
         let (bulk, Retrieved { plan, .. }, sampled) = self.prepared(cycle, input, &mut |_| {}).await?;
-        Ok(bulk.forecast(&plan, sampled)?.questions)
+        Ok(bulk.forecast(&plan, sampled)?)
     }
 
     /// What asks, the plan, and how many of its keys the model is judged by.

@@ -63,7 +63,8 @@ fn told(trace: &Trace) -> Explanation {
             format!("clusters {}", ids.join(", "))
         }
         Ended::Fallback => "no cluster of use: the successors stand in".to_owned(),
-        Ended::Unanswered => "not asked, or not answered".to_owned(),
+        Ended::Failed => "not answered: asking ended in an error".to_owned(),
+        Ended::LeftOut => "not asked".to_owned(),
     };
     let answer = (!said.is_empty()).then(|| said.join("\n"));
     Explanation { prompt: Some(prompt.join("\n\n")), answer, parsed: Some(parsed), ..Explanation::default() }

@@ -6,8 +6,9 @@ use super::ask::Answered;
 use super::count::{self, Predictions};
 use super::input::{Input, Source};
 use super::retrieve;
-use crate::evaluation::{self, Churn, Coverage, RecallTally, Report, Verdict};
-use crate::interactions::{Log, Users, Window};
+use crate::evaluation::{self, Churn, Coverage, Estimate, RecallTally, Report, Verdict};
+use crate::ids::VersionId;
+use crate::interactions::{Log, Users, Window, clusters_of};
 use crate::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Progress};
@@ -40,18 +41,42 @@ pub(in crate::refresh) async fn judge(
     }
     if let Some(answered) = answered {
         report = report.with_answers(&answered.figures(input.taxonomy.clusters().len() as u64));
+        report.first_recall = first_recall(cycle, input.lineage.model.as_deref())?;
     }
     let verdict = evaluation::judge(&report, config);
     draft.judge(&verdict.judgement(&report, &cycle.request.note.who, State::Passed, State::Held))?;
     let said = verdict.reasons();
     tell(2, if said.is_empty() { "no gate objects".into() } else { said });
-    let changed = report.churn.zip(live).map(|(Churn { keys, changed, gone }, live)| Changed {
+    let changed = report.churn.zip(live).map(|(Churn { keys, changed, gone, fell_back }, live)| Changed {
         against: live.version,
         keys,
         changed,
         gone,
+        fell_back,
     });
     Ok((verdict, changed))
+}
+
+/// What the newest version before this one that came of the same model hands on: the first one's recall, or its own.
+fn first_recall(cycle: &Cycle<'_>, model: Option<&str>) -> Result<Option<Estimate>, RefreshError> {
+    let Some(model) = model else { return Ok(None) };
+    for version in cycle.store.versions()? {
+        if cycle.store.manifest(version)?.lineage.model.as_deref() != Some(model) {
+            continue;
+        }
+        let Report { first_recall, recall, .. } = self::report(cycle, version)?;
+        if let Some(first) = first_recall.or(recall.map(|recall| recall.estimate())) {
+            return Ok(Some(first));
+        }
+    }
+    Ok(None)
+}
+
+/// What was measured of a version when it was made; nothing where nobody measured.
+pub(super) fn report(cycle: &Cycle<'_>, version: VersionId) -> Result<Report, RefreshError> {
+    let judgement = cycle.store.judgements(version)?.into_iter().next();
+    // A report of another build may tell less.
+    Ok(judgement.map_or_else(Report::default, |judgement| serde_json::from_value(judgement.report).unwrap_or_default()))
 }
 
 fn live(cycle: &Cycle<'_>) -> Result<Option<Manifest>, RefreshError> {
@@ -100,7 +125,7 @@ async fn by_held_out(
     let (mut scratch, mut history) = (Scratch::default(), Vec::new());
     let mut users = log.of(Users::HeldOut(config.held_out.clone())).sequences(window).await?;
     while let Some(sequences) = users.try_next().await? {
-        recall.take(&sequences, |met| {
+        recall.take(&clusters_of(&sequences), |met| {
             history.clear();
             history.extend(met.iter().map(|cluster| cluster.0));
             let query = Query { history: &history, limit: 1, exclude: &[] };

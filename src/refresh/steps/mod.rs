@@ -8,4 +8,5 @@ pub(super) mod judge;
 pub(super) mod publish;
 mod registry;
 pub(super) mod retrieve;
+mod tuned;
 pub(super) mod weigh;

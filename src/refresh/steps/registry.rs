@@ -1,7 +1,7 @@
 //! Which model is asked: the config's, or the newest approved one of the store's.
 
 use crate::ids::ModelId;
-use crate::inference::{self, Backend, Choice, Model};
+use crate::inference::{self, Backend, Model};
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::Cycle;
 use crate::store::models::{ModelManifest, Weights};
@@ -17,7 +17,7 @@ pub(super) struct Asked {
 /// Who is asked; `None` where the store has no approved model yet, so that successors predict alone.
 pub(super) fn asked(cycle: &Cycle<'_>) -> Result<Option<Asked>, RefreshError> {
     let config = cycle.settings.inference.clone();
-    if config.model == Choice::Config || config.backend == Backend::Retrieved {
+    if !config.asks_registry() {
         return Ok(Some(Asked { config, registered: None }));
     }
     let Some(model) = cycle.store.current_model()? else {
@@ -65,6 +65,6 @@ pub(super) fn check(registered: Option<&ModelManifest>, loaded: &dyn Model) -> R
     Err(refused(manifest.model, problem + ": name the base model that it was trained on"))
 }
 
-fn refused(model: ModelId, problem: String) -> RefreshError {
+pub(super) fn refused(model: ModelId, problem: String) -> RefreshError {
     RefreshError::Model { model, problem }
 }

@@ -5,7 +5,8 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use super::ask::Asking;
 use super::count;
 use super::input::{self, Input, Source};
-use crate::evaluation::{Ageing, Decision, Estimate, Recall, Recalled, Report, decide};
+use super::judge;
+use crate::evaluation::{Ageing, Decision, Recalled, decide};
 use crate::ids::VersionId;
 use crate::interactions::{Log, Users, Window, load_taxonomy};
 use crate::refresh::error::RefreshError;
@@ -88,34 +89,16 @@ async fn ageing(cycle: &Cycle<'_>, live: &Manifest, log_to: DateTime<Utc>) -> Re
     let users = log.of(Users::HeldOut(held_out.clone())).meetings(&met).await?;
     let first = FIRST.min(settings.table.width);
     let measured = replay::ageing(&then, &now, &users, Period { from: since, to: log_to }, first, HORIZON)?;
-    let calls = if cadence.call_cost > 0.0 { questions(cycle, &mut input).await? } else { 0 };
-    Ok(Ageing { calls, recall, ..measured })
+    let (calls, tokens_cost) = match Asking::of(cycle, &mut input)? {
+        Some(asking) => asking.forecast(cycle, &input).await.map(|forecast| (forecast.questions, forecast.cost))?,
+        None => (0, 0.0),
+    };
+    Ok(Ageing { calls, tokens_cost, recall, ..measured })
 }
 
-/// Recall of the oldest version kept that came of the live one's language model, and of the live one.
+/// Recall of the first version that came of the live one's language model, and of the live one, as the gates measured them
+/// when they were made.
 fn recalled(cycle: &Cycle<'_>, live: &Manifest) -> Result<Option<Recalled>, RefreshError> {
-    let Some(model) = &live.lineage.model else { return Ok(None) };
-    for version in cycle.store.versions()?.into_iter().rev().take_while(|&version| version < live.version) {
-        let is_of_model = cycle.store.manifest(version)?.lineage.model.as_ref() == Some(model);
-        if let Some(first) = recall(cycle, version)?.filter(|_| is_of_model) {
-            return Ok(recall(cycle, live.version)?.map(|live| Recalled { first, live }));
-        }
-    }
-    Ok(None)
-}
-
-/// What the gates measured of a version when it was made.
-fn recall(cycle: &Cycle<'_>, version: VersionId) -> Result<Option<Estimate>, RefreshError> {
-    let Some(judgement) = cycle.store.judgements(version)?.into_iter().next() else { return Ok(None) };
-    // A report of another build may tell less.
-    let report: Report = serde_json::from_value(judgement.report).unwrap_or_default();
-    Ok(report.recall.map(|Recall { recall: value, low, high, .. }| Estimate { value, low, high }))
-}
-
-/// How many questions a refresh would ask now.
-async fn questions(cycle: &Cycle<'_>, input: &mut Input) -> Result<u64, RefreshError> {
-    match Asking::of(cycle, input)? {
-        Some(asking) => asking.forecast(cycle, input).await,
-        None => Ok(0),
-    }
+    let report = judge::report(cycle, live.version)?;
+    Ok(report.first_recall.zip(report.recall).map(|(first, live)| Recalled { first, live: live.estimate() }))
 }

@@ -12,7 +12,9 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, Guard};
 
 use super::metrics::{ArmCounters, Metrics};
-use crate::experiment::{ArmExposures, Assigned, Declared, Experiments, Exposures, Ledger, Refused, Standing};
+use crate::experiment::{
+    ArmExposures, Assigned, DeclareError, Declared, Experiments, Exposures, Ledger, Refused, Standing,
+};
 use crate::store::ExperimentChange;
 
 /// Looking more often than this costs more than it tells.
@@ -98,8 +100,16 @@ impl LiveExperiments {
             Err(error) => Some(error.to_string()),
         };
         reading.note("experiments", trouble);
+        reading.note("channels", self.missing_channels());
         reading.note("exposures", self.0.exposures.begin().err().map(|error| error.to_string()));
         reading.told()
+    }
+
+    /// Units of such arms are answered from the experiment's own channel for now.
+    fn missing_channels(&self) -> Option<String> {
+        let told = |missing: Vec<DeclareError>| missing.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        let told = self.0.declared.missing_channels().map_or_else(|error| error.to_string(), told);
+        (!told.is_empty()).then_some(told)
     }
 
     /// Lets run what the ledger says; returns what does not.

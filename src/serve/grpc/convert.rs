@@ -6,10 +6,11 @@ use prost_types::Timestamp;
 use crate::ids::ClusterId;
 use crate::proto::refresh_event::State;
 use crate::proto::{
-    Channel, Explanation, Finding, Judgement, Move, Prediction, RefreshEvent, Source, Successor, Version,
+    Channel, Explanation, Finding, Judgement, Move, Prediction, RefreshEvent, Source, Successor, Tuning, Version,
+    tuning,
 };
 use crate::serve::admin;
-use crate::store::run::{RunEvent, RunState};
+use crate::store::run::{self, RunEvent, RunState, TuningState};
 use crate::store::{self, Action};
 use crate::table::{self, Candidate};
 
@@ -127,7 +128,20 @@ impl From<RunEvent> for RefreshEvent {
             message: event.message,
             version: event.version.map_or(0, |version| version.0),
             next: event.next.map(timestamp),
+            tuning: event.tuning.map(Tuning::from),
         }
+    }
+}
+
+impl From<run::Tuning> for Tuning {
+    fn from(run::Tuning { state, says, model }: run::Tuning) -> Self {
+        let state = match state {
+            TuningState::Running => tuning::State::Running,
+            TuningState::Approved => tuning::State::Approved,
+            TuningState::Held => tuning::State::Held,
+            TuningState::Failed => tuning::State::Failed,
+        };
+        Self { state: state.into(), says, model: model.map_or(0, |model| model.0) }
     }
 }
 

@@ -6,7 +6,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::Judgement;
 use crate::serve::admin;
-use crate::store::run::{RunEvent, RunState};
 use crate::store::{self, Action, State};
 
 /// Which versions to list.
@@ -209,66 +208,4 @@ pub(in crate::serve) struct ReloadResponse {
     pub(in crate::serve) channels: Vec<Channel>,
     /// What was found and refused, and why; the version before stays live.
     pub(in crate::serve) refused: Vec<String>,
-}
-
-/// Who asks for a change of the refresher, and why.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-#[schema(example = json!({"who": "ada", "why": "yesterday's log has arrived"}))]
-pub(in crate::serve) struct RefreshRequest {
-    /// Who asks.
-    #[serde(default)]
-    pub(in crate::serve) who: String,
-    /// Why.
-    #[serde(default)]
-    pub(in crate::serve) why: String,
-}
-
-/// The run that was asked for, or ended.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::serve) struct RefreshResponse {
-    /// Names the run in events and logs.
-    pub(in crate::serve) run: String,
-}
-
-/// The refresher's state.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::serve) struct RefreshEvent {
-    /// When it became so.
-    #[schema(value_type = String, format = DateTime)]
-    at: DateTime<Utc>,
-    /// Empty while no run has been started.
-    run: String,
-    /// `idle`, `running`, `published`, `held`, `nothing_to_do`, `failed`, `cancelled` or `crashed`.
-    #[schema(value_type = String, example = "running")]
-    state: RunState,
-    /// The step under way, or the one that failed.
-    step: String,
-    /// Progress within the step.
-    done: u64,
-    /// Of so many; 0 means unknown.
-    total: u64,
-    /// What happened, for people.
-    message: String,
-    /// The version that a finished run published or held.
-    version: Option<u64>,
-    /// When the schedule starts the next run.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    next: Option<DateTime<Utc>>,
-}
-
-impl From<RunEvent> for RefreshEvent {
-    fn from(event: RunEvent) -> Self {
-        Self {
-            at: event.at,
-            run: event.run,
-            state: event.state,
-            step: event.step,
-            done: event.done,
-            total: event.total,
-            message: event.message,
-            version: event.version.map(|version| version.0),
-            next: event.next,
-        }
-    }
 }

@@ -4,8 +4,10 @@ mod admin;
 mod experiments;
 mod judging;
 mod lookup;
+mod refresh;
 
 pub(super) use admin::*;
 pub(super) use experiments::*;
 pub(super) use judging::*;
 pub(super) use lookup::*;
+pub(super) use refresh::*;

@@ -66,8 +66,9 @@ fn the_held_out_are_counted_by_nobody_and_read_by_the_evaluation() {
         let those = everyone.of(Users::HeldOut(held_out.clone()));
         let users: Vec<_> = run(async { those.sequences(&window).await?.try_collect().await }).unwrap();
         let mut read: Vec<Vec<u32>> =
-            users.iter().flatten().map(|sequence| sequence.iter().map(|cluster| cluster.0).collect()).collect();
+            users.iter().flatten().map(|sequence| sequence.iter().map(|met| met.cluster.0).collect()).collect();
         let mut expected = of(is_held_out, sequence).sequences();
+        assert!(users.iter().flatten().all(|sequence| sequence.is_sorted_by_key(|met| met.at)), "{sequence:?}");
         read.sort();
         expected.sort();
         assert_eq!(read, expected, "{sequence:?}");

@@ -1,5 +1,8 @@
 //! Who is in which arm: the published formula, stability, shares.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
+
 use proptest::prelude::*;
 use segue::experiment::{Config, Experiments};
 use serde_json::{Value, json};
@@ -124,4 +127,62 @@ fn an_experiment_runs_on_its_channel_and_in_its_time() {
     assert!(!runs("main", "u", start - 1) && !runs("main", "u", start + 86_400));
     assert!(!runs("other", "u", start) && !runs("main", "", start));
     assert!(Experiments::default().assign("main", "u", start).is_none());
+}
+
+/// Settings, units, and the arm of each.
+fn published() -> (String, Vec<Value>) {
+    let docs = |name: &str| std::fs::read_to_string(format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    (docs("assignment.md"), serde_json::from_str(&docs("assignment.json")).unwrap())
+}
+
+#[test]
+fn published_vectors_hold() {
+    let mut lengths = std::collections::BTreeSet::new();
+    for case in published().1 {
+        let arms: Vec<(&str, f64)> = case["arms"].as_array().unwrap().iter().map(weighted).collect();
+        let mut json = json(&arms);
+        (json["salt"], json["traffic"]) = (case["salt"].clone(), case["traffic"].clone());
+        let experiments = Experiments::new(&[serde_json::from_value::<Config>(json).unwrap()]).unwrap();
+        for vector in case["units"].as_array().unwrap() {
+            let unit = vector["unit"].as_str().unwrap();
+            assert_eq!(arm(&experiments, unit), vector["arm"].as_str(), "{unit} of {}", case["salt"]);
+            lengths.insert(unit.len());
+        }
+    }
+    // Where XXH3 goes another way.
+    for (from, to) in [(1, 3), (4, 8), (9, 16), (17, 128), (129, 240), (241, 1024)] {
+        assert!(lengths.range(from..=to).next().is_some(), "no unit of {from} to {to} bytes");
+    }
+}
+
+fn weighted(arm: &Value) -> (&str, f64) {
+    (arm["name"].as_str().unwrap(), arm["weight"].as_f64().unwrap())
+}
+
+#[test]
+fn published_vectors_are_those_of_the_published_python() {
+    let Some(python) = crate::support::python_with("xxhash") else { return };
+    let (page, cases) = published();
+    let code = page.split("```python\n").nth(1).and_then(|code| code.split("```").next()).unwrap();
+    let ask = "
+import json, sys
+for case in json.load(sys.stdin):
+    arms = [(arm['name'], arm['weight']) for arm in case['arms']]
+    for vector in case['units']:
+        found = assigned(case['salt'], arms, case['traffic'], vector['unit'])
+        assert found == vector['arm'], (case['salt'], vector, found)
+        print(found)
+";
+    let mut ran = Command::new(python)
+        .args(["-c", &format!("{code}{ask}")])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    ran.stdin.take().unwrap().write_all(serde_json::to_string(&cases).unwrap().as_bytes()).unwrap();
+    let ran = ran.wait_with_output().unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let asked: usize = cases.iter().map(|case| case["units"].as_array().unwrap().len()).sum();
+    assert_eq!(String::from_utf8(ran.stdout).unwrap().lines().count(), asked);
 }

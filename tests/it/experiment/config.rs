@@ -54,3 +54,37 @@ fn two_experiments_may_not_disturb_each_other() {
     assert!(told(config("b", "t", "main")).unwrap_err().contains("`a` and `b` both take over channel `main`"));
     assert!(told(config("b", "s", "other")).unwrap_err().contains("same salt"));
 }
+
+#[test]
+fn one_after_the_other_two_experiments_share_a_channel() {
+    let config = |name: &str, start: Option<&str>, end: Option<&str>| -> Config {
+        let mut json = super::assign::json(&[("control", 0.5), ("fresh", 0.5)]);
+        (json["name"], json["salt"], json["start"], json["end"]) = (json!(name), json!(name), json!(start), json!(end));
+        serde_json::from_value(json).unwrap()
+    };
+    let [march, april, may] = ["2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z"];
+    let pair = |one: (Option<&str>, Option<&str>), other: (Option<&str>, Option<&str>)| {
+        Experiments::new(&[config("a", one.0, one.1), config("b", other.0, other.1)])
+    };
+    for (one, other) in [
+        ((None, None), (Some(april), None)),
+        ((Some(march), None), (None, Some(may))),
+        ((Some(march), Some(may)), (Some(april), None)),
+        ((Some(march), Some(april)), (Some(march), Some(april))),
+    ] {
+        assert!(
+            pair(one, other).unwrap_err().to_string().contains("both take over channel `main`"),
+            "{one:?} {other:?}"
+        );
+        assert!(pair(other, one).is_err());
+    }
+    // A common border belongs to the later one.
+    for experiments in [pair((None, Some(april)), (Some(april), None)), pair((Some(april), None), (None, Some(april)))]
+    {
+        let experiments = experiments.unwrap();
+        let of = |now| experiments.assign("main", "u", now).unwrap().experiment;
+        let border = 1_775_001_600;
+        let first = experiments.configs().find(|config| config.end.is_some()).unwrap().name.as_str();
+        assert!(of(border - 1) == first && of(border) != first);
+    }
+}

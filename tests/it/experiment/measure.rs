@@ -1,7 +1,7 @@
 //! Exposures joined with outcomes: what counts, what does not, and that it is said.
 
 use chrono::NaiveDate;
-use segue::experiment::{Config, OutcomesConfig, Question, Report, measure};
+use segue::experiment::{Config, OutcomesConfig, Question, Report, Step, measure};
 use segue::interactions::{self, Window};
 use serde_json::{Value, json};
 
@@ -63,7 +63,12 @@ async fn measured(exposures: &str, outcomes: &str, change: Value) -> Result<Repo
         control: None,
         window: Window::default(),
     };
-    measure(&question).await.map_err(|error| error.to_string())
+    let mut steps = Vec::new();
+    let measured = measure(&question, &mut |step| steps.push(step)).await.map_err(|error| error.to_string());
+    if measured.is_ok() {
+        assert_eq!(steps, [Step::Exposures, Step::Outcomes, Step::Join]);
+    }
+    measured
 }
 
 fn percents(report: &Report, metric: &str) -> Vec<Option<f64>> {
@@ -132,4 +137,23 @@ async fn what_cannot_be_measured_is_refused_by_name() {
     refused(EXPOSURES, &strangers, json!({}), &["no outcome", "are of units never exposed"]).await;
     let far = format!("{OUTCOMES}a,2099-01-01T00:00:00Z,1,1\n");
     assert_eq!(measured(EXPOSURES, &far, json!({})).await.unwrap().days, 3, "the experiment has an end");
+}
+
+/// Nobody's days, and nobody's zeros.
+#[tokio::test]
+async fn only_exposed_units_make_days_and_who_came_later_is_in_no_metric() {
+    let report = measured(EXPOSURES, OUTCOMES, json!({})).await.unwrap();
+    let stranger = format!("{OUTCOMES}stranger,2026-03-30T00:00:00Z,9,9\n");
+    let with_stranger = measured(EXPOSURES, &stranger, json!({})).await.unwrap();
+    assert_eq!((with_stranger.days, with_stranger.logs.outcomes_of_unexposed_units), (3, 2));
+    assert_eq!(percents(&with_stranger, "likes"), percents(&report, "likes"));
+    // Before its unit's exposure.
+    let early = format!("{EXPOSURES}rag,fresh,g,2026-03-20T00:00:00Z\nrag,control,h,2026-03-21T00:00:00Z\n");
+    let outcomes = format!("{OUTCOMES}g,2026-03-19T00:00:00Z,9,9\n");
+    let later = measured(&early, &outcomes, json!({})).await.unwrap();
+    assert_eq!((later.days, later.met.units_exposed_later, later.met.units_without_outcomes), (3, 2, 1));
+    assert_eq!(later.sample_ratio.units, [4, 4]);
+    assert_eq!(percents(&later, "likes"), percents(&report, "likes"));
+    let units = later.metrics[0].days.last().unwrap().so_far_values;
+    assert_eq!((units.units_in_control, units.units_in_arm), (3, 3));
 }

@@ -1,17 +1,11 @@
 //! Readings agree with statsmodels, SciPy and NumPy to 1e-9: `tests/data/effects.py` makes the numbers.
 
-use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use segue::experiment::analyze::{Moments, Observation, compare, compare_adjusted, sample_ratio};
 use serde_json::Value;
 
-/// Where Python is, with the three packages; set it to a virtual environment's.
-const PYTHON: &str = "SEGUE_PYTHON";
-
-fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
-}
+use crate::support::{data, python_with};
 
 fn numbers(value: &Value) -> Vec<f64> {
     value.as_array().unwrap().iter().map(|number| number.as_f64().unwrap()).collect()
@@ -71,12 +65,7 @@ fn readings_are_those_of_the_fixed_reference() {
 
 #[test]
 fn readings_are_those_of_python_on_fresh_data() {
-    let python = std::env::var(PYTHON).unwrap_or_else(|_| "python3".into());
-    let has_all = Command::new(&python).args(["-c", "import numpy, scipy, statsmodels"]).output();
-    if !has_all.is_ok_and(|ran| ran.status.success()) {
-        eprintln!("SKIPPED: {python} lacks numpy, scipy or statsmodels: set {PYTHON} to a Python that has them");
-        return;
-    }
+    let Some(python) = python_with("numpy, scipy, statsmodels") else { return };
     for seed in ["2", "3"] {
         let ran = Command::new(&python).arg(data("effects.py")).arg(seed).output().unwrap();
         assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));

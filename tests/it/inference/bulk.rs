@@ -180,7 +180,7 @@ async fn one_bad_key_never_stops_the_run_and_is_asked_for_again_the_next_time() 
     }));
     let (run, bulk) = ran(&model, dir.path(), &Config::default()).await;
     assert_eq!((run.tally.answered, run.tally.failed, model.asked().len()), (7, 1, 8));
-    assert_eq!(bulk.trace(&plan()[4]).unwrap().ended, Ended::Unanswered);
+    assert_eq!(bulk.trace(&plan()[4]).unwrap().ended, Ended::Failed);
     drop(bulk);
     let healed = Arc::new(Known::new(|_| Ok("keyword 9")));
     let (run, _) = ran(&healed, dir.path(), &Config::default()).await;

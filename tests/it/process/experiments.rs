@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Duration, Utc};
 use rustix::process::Signal;
-use segue::proto::LookupRequest;
+use segue::proto::{LookupRequest, ReloadRequest};
 use serde_json::Value;
 
 use super::harness::World;
@@ -29,7 +29,7 @@ path = "exposures"
 every = "100ms"
 "#;
 
-const OUTCOMES: &str = r#"
+pub(super) const OUTCOMES: &str = r#"
 [outcomes]
 path = "outcomes.csv"
 [outcomes.metrics]
@@ -39,7 +39,7 @@ path = "outcomes.csv"
 "#;
 
 /// With a version on `main`, `control` and `fresh`, and the experiment between the latter two.
-fn world(settings: &str) -> World {
+pub(super) fn world(settings: &str) -> World {
     let world = World::simulated(2);
     world.refresh();
     for channel in ["control", "fresh"] {
@@ -131,7 +131,7 @@ async fn served(world: &World) -> (Vec<String>, DateTime<Utc>) {
         server.metric(&format!(r#"segue_exposures_total{{experiment="rag",arm="{arm}"}}"#)).await as usize
     };
     let total = logged("control").await + logged("fresh").await;
-    assert!((UNITS..UNITS + 60).contains(&total), "{total} exposures of {UNITS} units: once each, or nearly");
+    assert_eq!(total, UNITS, "exposures: once each");
     until(AT_LAST, "a live sample-ratio check", async || {
         server.metric(r#"segue_experiment_sample_ratio_p_value{experiment="rag"}"#).await > 0.001
     })
@@ -190,8 +190,21 @@ async fn two_arms_are_served_logged_and_told_apart() {
         }
     }
     let figures = world.read("figures.csv");
-    assert!(figures.starts_with("metric,arm,when,percent"), "{figures}");
-    assert!(figures.contains("satisfaction rate,fresh,overall,"), "{figures}");
+    let row = |metric: &str, arm: &str| {
+        let row = figures.lines().find(|line| line.starts_with(&format!("{metric},{arm},overall,")));
+        row.unwrap_or_else(|| panic!("{figures}")).split(',').skip(3).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert!(figures.starts_with("metric,arm,when,value,units,control_value,control_units,percent,low,"), "{figures}");
+    let overall = row("satisfaction rate", "fresh");
+    near(&overall[0].parse::<f64>().unwrap().into(), fresh[1]);
+    near(&overall[2].parse::<f64>().unwrap().into(), control[1]);
+    let told = [overall[1].as_str(), overall[3].as_str()];
+    assert_eq!(told, [units("fresh").to_string(), units("control").to_string()]);
+    assert_eq!(row("sample ratio", "control")[1], units("control").to_string());
+    let ran = world.run(&["experiment", "analyze"]);
+    for step in ["reading exposures", "reading outcomes", "joining them"] {
+        assert!(ran.stderr.contains(step), "{}", ran.stderr);
+    }
     let shown = world.text(&["experiment", "analyze", "--picture", "figure.svg"]);
     let picture = world.read("figure-satisfaction-rate.svg");
     assert!(picture.contains("satisfaction rate") && picture.contains("difference to control, %"), "{picture}");
@@ -218,7 +231,12 @@ fn refused(world: &World, arms: &[String]) {
     world.write("one.csv", &("experiment,arm,unit,timestamp\n".to_owned() + &one_arm));
     assert_eq!(world.run(&["experiment", "analyze", "--exposures", "one.csv"]).code, Some(3));
     let analyze = |args: &[&str]| world.run(&[&["experiment", "analyze"], args].concat());
-    analyze(&["--picture", "figure.gif", "--to", "2100-01-01"]).refused(&["unknown form `gif`"]);
+    // Before anything is read.
+    let early = |args: &[&str]| analyze(&[args, &["--exposures", "nowhere"]].concat());
+    early(&["--picture", "figure.gif"]).refused(&["figure.gif", "unknown form `gif`"]);
+    early(&["--picture", "figure"]).refused(&["figure names no picture", "FILE.svg"]);
+    early(&["--picture", "no/figure.svg"]).refused(&["no/figure.svg cannot be written"]);
+    early(&["--csv", "store"]).refused(&["store cannot be written"]);
     analyze(&["rgg"]).refused(&["no experiment `rgg`", "did you mean `rag`?"]);
     analyze(&["--control", "old"]).refused(&["no arm `old`", "`control`, `fresh`"]);
     analyze(&["--to", "2020-01-01"]).refused(&["no exposure of experiment `rag`"]);
@@ -290,4 +308,24 @@ async fn without_a_path_exposures_are_counted_and_nothing_is_created() {
     assert!(!server.log().contains("exposures are lost"), "{}", server.log());
     assert_eq!((world.read("exposures").as_str(), entries()), ("a file", before));
     world.run(&["experiment", "analyze"]).refused(&["no exposure log is named", "--exposures"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_that_does_not_exist_is_told_at_the_start_and_at_a_reload_until_it_does() {
+    let world = World::simulated(2);
+    world.refresh();
+    world.text(&["versions", "publish", "1", "--channel", "control", "--why", "an arm"]);
+    world.write("segue.toml", &(world.read("segue.toml") + EXPERIMENT));
+    let server = Server::start(&world, &["--no-refresher"]);
+    let missing = "experiment `rag`: arm `fresh` names channel `fresh`, which nothing was published to";
+    server.says(missing).await;
+    let _ = server.serves(1).await;
+    let mut admin = server.operations().await;
+    let told = admin.reload(ReloadRequest::default()).await.unwrap().into_inner().refused;
+    assert!(told.iter().any(|told| told.contains(missing) && told.contains("control, main")), "{told:?}");
+    world.text(&["versions", "publish", "1", "--channel", "fresh", "--why", "the other arm"]);
+    server.says("all is well again").await;
+    let told = admin.reload(ReloadRequest::default()).await.unwrap().into_inner().refused;
+    assert_eq!(told, Vec::<String>::new());
+    assert_eq!(server.log().matches(missing).count(), 1, "{}", server.log());
 }

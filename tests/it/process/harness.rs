@@ -34,12 +34,25 @@ admin_addr = "127.0.0.1:0"
 "#;
 
 /// A directory with `segue.toml`, `clusters.csv` and a log, from which nothing was made yet.
-pub(super) struct World(TempDir);
+pub(super) struct World {
+    dir: TempDir,
+    /// What `segue` is told by variables.
+    environment: Vec<(&'static str, String)>,
+}
 
 impl World {
+    fn empty() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), environment: Vec::new() }
+    }
+
+    /// Whatever runs here from now on has this variable.
+    pub(super) fn set(&mut self, name: &'static str, value: impl Into<String>) {
+        self.environment.push((name, value.into()));
+    }
+
     /// With the first `days` of a simulated log of twelve clusters, 1 to 12.
     pub(super) fn simulated(days: u32) -> Self {
-        let world = Self(tempfile::tempdir().unwrap());
+        let world = Self::empty();
         simulation().write_static(world.path()).unwrap();
         (0..days).for_each(|day| world.add_day(day));
         world.write("segue.toml", CONFIG);
@@ -48,7 +61,7 @@ impl World {
 
     /// With the clusters 0 to 9, and `log` in `log/log.csv`.
     pub(super) fn with_log(log: &str) -> Self {
-        let world = Self(tempfile::tempdir().unwrap());
+        let world = Self::empty();
         let clusters: String = (0..10).map(|id| format!("{id},\"keyword {id}, other {id}\"\n")).collect();
         world.write("clusters.csv", &format!("cluster_id,keywords\n{clusters}"));
         world.write("log/log.csv", log);
@@ -62,7 +75,7 @@ impl World {
     }
 
     pub(super) fn path(&self) -> &Path {
-        self.0.path()
+        self.dir.path()
     }
 
     pub(super) fn file(&self, name: &str) -> PathBuf {
@@ -94,9 +107,11 @@ impl World {
     /// No config reaches it from around the tests.
     fn clean(&self, program: &str, args: &[&str]) -> Command {
         let mut command = Command::new(program);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SEGUE__")) {
+        let is_ours = |name: &str| ["SEGUE__", "AWS_"].iter().any(|prefix| name.starts_with(prefix));
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
             command.env_remove(name);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.args(args).current_dir(self.path()).stdin(Stdio::null());
         command
     }
@@ -239,6 +254,16 @@ impl Drop for Process {
 /// Only ever of a process that a test started, or that such a process did.
 pub(super) fn send_signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid.cast_signed()).unwrap(), signal).unwrap();
+}
+
+/// The process ids of a process's children.
+pub(super) fn children(pid: u32) -> Vec<u32> {
+    let mut children = Vec::new();
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten() {
+        let Ok(listed) = std::fs::read_to_string(task.unwrap().path().join("children")) else { continue };
+        children.extend(listed.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
+    }
+    children
 }
 
 /// Orphans that ended may stay as zombies where nobody reaps them.

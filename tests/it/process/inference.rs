@@ -147,6 +147,32 @@ fn a_refresh_and_gc_sweep_answers_of_no_use_for_long_and_no_others() {
 }
 
 #[test]
+fn the_recall_of_a_models_first_table_outlives_that_table() {
+    let endpoint = Endpoint::start(behaviour());
+    let world = world(2, &endpoint, "");
+    let report =
+        |version: u64| world.json(&["versions", "show", &version.to_string()])["judgements"][0]["report"].clone();
+    assert_eq!(world.refresh(), 1);
+    let first = report(1);
+    assert_eq!(first["first_recall"], Value::Null);
+    let expected = json!({
+        "value": first["recall"]["recall"], "low": first["recall"]["low"], "high": first["recall"]["high"],
+    });
+    for day in 2..4 {
+        world.add_day(day);
+        assert_eq!(report(world.refresh())["first_recall"], expected);
+    }
+    world.text(&["versions", "gc", "--set", "store.keep=1"]);
+    world.run(&["versions", "show", "1"]).refused(&["no version v1"]);
+    world.add_day(4);
+    let fourth = report(world.refresh());
+    assert_eq!(fourth["first_recall"], expected, "handed on");
+    assert_ne!(fourth["recall"], first["recall"], "and told apart from its own");
+    assert_eq!(world.run(&["refresh", "--set", "inference.openai.model=other"]).code, Some(0));
+    assert_eq!(report(5)["first_recall"], Value::Null, "another model begins anew");
+}
+
+#[test]
 fn every_history_of_active_clusters_is_asked_within_the_budget() {
     let endpoint = Endpoint::start(behaviour());
     let every = world(1, &endpoint, "");

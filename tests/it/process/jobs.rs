@@ -8,10 +8,10 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::harness::{LONGEST_RUN, Process, World};
-use crate::inference::endpoint::{Behaviour, Endpoint, Fate, Trouble, user};
+use crate::inference::endpoint::{Behaviour, Endpoint, Fate, Trouble};
 
-/// Samples of a simulated log, and a config that orders from the endpoint.
-fn world(endpoint: &Endpoint) -> World {
+/// A simulated log, and a config that orders from the endpoint.
+pub(super) fn world(endpoint: &Endpoint) -> World {
     let world = World::simulated(20);
     let config = world.read("segue.toml");
     let more = format!(
@@ -38,7 +38,6 @@ recall = {{ severity = "warn" }}
         endpoint.url
     );
     world.write("segue.toml", &format!("{config}{more}"));
-    world.text(&["finetune", "curate"]);
     world
 }
 
@@ -46,7 +45,7 @@ fn endpoint(fate: Fate) -> Endpoint {
     Endpoint::start(Behaviour { fate, ..Behaviour::default() })
 }
 
-const RUN: [&str; 2] = ["finetune", "run"];
+pub(super) const RUN: [&str; 2] = ["finetune", "run"];
 /// Looks so seldom that the job is under way for as long as a test needs.
 const SLOW_RUN: [&str; 4] = ["finetune", "run", "--set", "finetune.openai.poll=500ms"];
 
@@ -60,7 +59,8 @@ fn a_job_is_ordered_followed_judged_and_its_model_asked_once_someone_approves_it
     for said in ["tokens are to be trained in 3 epochs for about", "the job is ftjob-0 at", "ftjob-0 is running"] {
         assert!(held.stderr.contains(said), "{said}: {held:?}");
     }
-    for said in ["Created fine-tuning job", "step 1/4: loss 1.000", "1000000 tokens, for 2.00"] {
+    let asked = format!("ask 0/{0}: {0} questions to ask about {0} keys", endpoint.questions().len());
+    for said in ["Created fine-tuning job", "step 1/4: loss 1.000", "1000000 tokens, for 2.00", &asked] {
         assert!(held.stderr.contains(said), "{said}: {held:?}");
     }
     assert!(held.stdout.starts_with("held m1: exact_match: "), "{held:?}");
@@ -77,6 +77,19 @@ fn a_job_is_ordered_followed_judged_and_its_model_asked_once_someone_approves_it
         (&json!("ftjob-0"), &json!("base"), &json!(2.0))
     );
     assert_eq!(training["curve"].as_array().unwrap().len(), 3, "each step once: {training}");
+    let manifest: Value = serde_json::from_str(&world.read("samples/manifest.json")).unwrap();
+    assert_eq!(training["manifest"], manifest, "nothing of the samples is lost");
+    assert_eq!(manifest["retrieval"]["top"], 1, "{manifest}");
+    let text = world.text(&["models", "show", "m1"]);
+    for said in [
+        "24 train, ",
+        ", natural, drawn with the seed 1",
+        "[2025-10-",
+        "log (",
+        "top 1 by frequency, instance, of 7days",
+    ] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
 
     let asked = endpoint.questions().len();
     let again = world.run(&RUN);
@@ -90,18 +103,6 @@ fn a_job_is_ordered_followed_judged_and_its_model_asked_once_someone_approves_it
     let refreshed = world.run(&["refresh", "--set", "evaluation.exact_match.severity=warn"]);
     assert_eq!(refreshed.code, Some(0), "{refreshed:?}");
     assert_eq!(world.json(&["versions", "show", "2"])["lineage"]["model"], "openai/ft:base:org::ftjob-0");
-}
-
-#[test]
-fn a_model_that_obeys_is_approved() {
-    // The last description shown is a cluster's, though the user's own.
-    let answering = |body: &Value| {
-        let last = user(body).lines().last().unwrap_or_default().to_owned();
-        last.split_once(": ").map_or(String::new(), |(_, description)| description.to_owned())
-    };
-    let endpoint = Endpoint::start(Behaviour { answering: Box::new(answering), ..Behaviour::default() });
-    let ran = world(&endpoint).run(&RUN);
-    assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), "approved m1\n"), "{ran:?}");
 }
 
 /// A run that has begun to follow its job, the endpoint's last of so many.
@@ -161,6 +162,35 @@ fn a_job_whose_making_was_not_told_is_found_and_not_made_again() {
 }
 
 #[test]
+fn a_job_whose_making_was_not_told_can_be_cancelled() {
+    let endpoint = endpoint(Fate { looks: 100_000, ..Fate::default() });
+    let world = world(&endpoint);
+    let mut killed = following(&world, &endpoint, 1);
+    killed.signal(Signal::KILL);
+    killed.ends_within(LONGEST_RUN);
+    let mut note: Value = serde_json::from_str(&world.read("tuned/job.json")).unwrap();
+    note["job"] = Value::Null;
+    world.write("tuned/job.json", &note.to_string());
+    assert_eq!(world.json(&["finetune", "status"])["job"]["job"]["id"], "ftjob-0", "as the endpoint tells of it");
+    assert_eq!(world.text(&["finetune", "cancel"]), "ftjob-0 is cancelled\n");
+    world.run(&RUN).refused(&["ftjob-0 is cancelled"]);
+
+    note["ordered"] = json!(false);
+    world.write("tuned/job.json", &note.to_string());
+    world.run(&["finetune", "cancel"]).refused(&["tuned/job.json notes no job", "none of its training file"]);
+    std::fs::remove_file(world.file("tuned/job.json")).unwrap();
+    world.run(&["finetune", "cancel"]).refused(&["no job was ordered there"]);
+}
+
+#[test]
+fn a_job_that_is_called_what_nobody_knows_is_followed() {
+    let endpoint = endpoint(Fate { running: "dancing", ..Fate::default() });
+    let ran = world(&endpoint).run(&RUN);
+    assert!(ran.code == Some(3) && ran.stderr.contains("ftjob-0 is `dancing`, which is taken as under way"), "{ran:?}");
+    assert!(ran.stderr.contains("1000000 tokens, for 2.00"), "to its end: {ran:?}");
+}
+
+#[test]
 fn what_comes_to_nothing_says_why_and_changes_nothing() {
     for (ends, says) in [("failed", "is failed (too many bad lines)"), ("cancelled", "is cancelled")] {
         let endpoint = endpoint(Fate { ends, ..Fate::default() });
@@ -215,7 +245,7 @@ fn trouble_on_the_way_is_gone_through_or_told() {
     let none = "{\"data\": []}";
     run(&[none, "<html>", none], "is not what the API says");
     run(&[none, "{\"id\": \"a/b\", \"status\": \"queued\", \"training_file\": \"f\"}", none], "which is no id");
-    run(&[none, "{\"id\": \"a\", \"status\": \"dancing\", \"training_file\": \"f\"}", none], "`dancing`");
+    run(&[none, "{\"id\": \"a\", \"status\": 7, \"training_file\": \"f\"}", none], "is not what the API says");
     run(&[none, "{\"id\": \"a\", \"status\": \"succeeded\", \"training_file\": \"f\"}", none], "names no model");
     run(&["{\"data\": [{}]}"], "is not what the API says");
     assert_eq!(endpoint.jobs(), 0);

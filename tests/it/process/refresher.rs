@@ -25,7 +25,7 @@ fn proc_file(pid: u32, name: &str) -> String {
 }
 
 /// The nice value of a thread, from the line that `stat` is.
-fn niceness(stat: &str) -> i32 {
+pub(super) fn niceness(stat: &str) -> i32 {
     let behind_name = stat.rsplit_once(')').unwrap().1;
     behind_name.split_whitespace().nth(16).unwrap().parse().unwrap()
 }

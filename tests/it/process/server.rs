@@ -13,7 +13,7 @@ use serde_json::Value;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
-use super::harness::{Process, World, each_line};
+use super::harness::{Process, World, children, each_line};
 use crate::serve::harness::{connect, get, lookup};
 
 /// What is promised within a second, with room for a machine that is busy with other tests.
@@ -98,12 +98,7 @@ impl Server {
 
     /// The process ids of its children.
     pub(super) fn children(&self) -> Vec<u32> {
-        let mut children = Vec::new();
-        for task in std::fs::read_dir(format!("/proc/{}/task", self.process.pid())).unwrap() {
-            let Ok(listed) = std::fs::read_to_string(task.unwrap().path().join("children")) else { continue };
-            children.extend(listed.split_whitespace().map(|pid| pid.parse::<u32>().unwrap()));
-        }
-        children
+        children(self.process.pid())
     }
 
     /// The refresher's process id, once it has said that it waits or works.

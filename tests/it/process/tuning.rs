@@ -3,9 +3,12 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
-use super::harness::World;
+use super::harness::{LONGEST_RUN, World, send_signal};
+use super::server::{Server, until};
+use super::tuner::MONTHLY;
 use crate::embedded::tiny::Tiny;
 
 /// A simulated log, and a tiny model that learns little in so few steps: what it says is let through by hand.
@@ -19,6 +22,7 @@ min_samples = 20
 samples = 24
 watched = 6
 validation = 0.2
+prompt = "base"
 embedded = { epochs = 2, batch = 4, checkpoint_every = 2, evaluate_every = 5 }
 [inference]
 backend = "embedded"
@@ -44,13 +48,16 @@ fn curated() -> World {
 
 #[test]
 fn a_model_is_tuned_and_held_and_asked_once_someone_approves_it() {
-    let world = curated();
+    let world = world();
     let first = world.refresh();
     let lineage = |version: u64| world.json(&["versions", "show", &version.to_string()])["lineage"].clone();
     assert_eq!(lineage(first)["predictor"], "retrieved", "no model is approved yet");
 
+    // What a kill left of drawing is not taken for samples.
+    world.write(".samples-1-0-0/train.jsonl", "{");
     let held = world.run(&["finetune", "run"]);
     assert_eq!(held.code, Some(3), "{held:?}");
+    assert!(held.stderr.starts_with("drawing samples from the log, to samples"), "{held:?}");
     assert!(held.stdout.starts_with("held m1: exact_match: ") && held.stderr.contains("tokens/s"), "{held:?}");
     let models = world.json(&["models", "list"]);
     assert_eq!((&models[0]["state"], &models[0]["asked"]), (&"held".into(), &false.into()), "{models}");
@@ -101,10 +108,32 @@ fn a_kill_loses_no_more_than_the_steps_since_the_last_checkpoint() {
     assert!(status.contains("on validation samples") && status.contains("it has ended"), "{status}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_refresher_tunes_by_itself_goes_on_after_a_kill_and_asks_what_came_of_it() {
+    let world = world();
+    let settings = ["--set", "finetune.embedded.epochs=4", "--set", "evaluation.exact_match.severity=warn"];
+    let server = Server::start(&world, &[&["--set", MONTHLY], &settings[..]].concat());
+    let refresher = server.refresher().await;
+    let at_work = |file: &str| world.file("store/tuning/tuned").join(file).exists();
+    until(LONGEST_RUN, "checkpoint", async || at_work("checkpoint.gguf")).await;
+    send_signal(refresher, Signal::KILL);
+    assert!(!at_work("adapter.gguf"), "it was killed midway");
+    until(LONGEST_RUN, "second version", async || server.version().await == 2).await;
+    let lineage = world.json(&["versions", "show", "v2"])["lineage"].clone();
+    assert_eq!((&lineage["predictor"], &lineage["settings"]["inference.registry"]), (&"embedded".into(), &"m1".into()));
+    let log = server.log();
+    assert_eq!(log.matches("drawing samples").count(), 1, "{log}");
+    assert!(log.contains("validation loss"), "{log}");
+    let again = world.run(&[&["finetune", "run"], &settings[..]].concat());
+    assert!(again.stderr.contains("this model is m1 already"), "the same as if nobody had ended it: {again:?}");
+}
+
 #[test]
 fn samples_that_were_changed_or_teach_nothing_are_refused() {
     let world = world();
+    std::fs::create_dir(world.file("samples")).unwrap();
     world.run(&["finetune", "run"]).refused(&["samples/manifest.json", "segue finetune curate"]);
+    std::fs::remove_dir(world.file("samples")).unwrap();
     world.run(&["finetune", "status"]).refused(&["tuned", "nothing was tuned there"]);
     world.text(&["finetune", "curate"]);
     let many = ["--set", "finetune.samples=5000", "--set", "finetune.min_samples=5000"];

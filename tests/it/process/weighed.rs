@@ -84,8 +84,9 @@ fn store(world: &World) -> Store {
     Store::open(&Config { path: world.file("store").to_str().unwrap().into(), ..Config::default() }).unwrap()
 }
 
-/// A version of a language model's, made from the first days, with this recall in its judgement.
-fn version_of_model(world: &World, recall: f64) {
+/// A version of a language model's, made from the first days, with this recall in its judgement, and that of the model's
+/// first.
+fn version_of_model(world: &World, recall: f64, first: Option<f64>) {
     let store =
         Store::open(&Config { path: world.file("store").to_str().unwrap().into(), ..Config::default() }).unwrap();
     let taxonomy = load_taxonomy(&ClustersConfig { path: world.file("clusters.csv") }).unwrap();
@@ -98,6 +99,7 @@ fn version_of_model(world: &World, recall: f64) {
     builder.push(&[1, 2].map(ClusterId), &[next]).unwrap();
     builder.finish(&lineage, &[Candidate { source: Source::Popular, ..next }]).unwrap();
     let (low, high) = (recall - 0.01, recall + 0.01);
+    let first = first.map(|first| json!({ "value": first, "low": first - 0.01, "high": first + 0.01 }));
     let figures =
         json!({ "users": 9, "positions": 9, "hits": 1, "recall": recall, "low": low, "high": high, "random": 0.0 });
     let judgement = Judgement {
@@ -107,7 +109,7 @@ fn version_of_model(world: &World, recall: f64) {
         at: chrono::Utc::now(),
         why: "it is good".into(),
         findings: Vec::new(),
-        report: json!({ "recall": figures }),
+        report: json!({ "recall": figures, "first_recall": first }),
     };
     draft.judge(&judgement).unwrap();
     let version = store.add(draft, Provenance::default()).unwrap().version;
@@ -118,7 +120,8 @@ fn version_of_model(world: &World, recall: f64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_model_that_refreshes_no_longer_help_is_advised_to_be_tuned() {
     let world = world();
-    [0.08, 0.05].into_iter().for_each(|recall| version_of_model(&world, recall));
+    version_of_model(&world, 0.08, None);
+    version_of_model(&world, 0.05, Some(0.08));
     let server = Server::start(&world, &SETTINGS);
     server.serves(2).await;
     arrive(&world, 7, [1, 2, 4]);

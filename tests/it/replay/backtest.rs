@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use segue::evaluation::{Cadence, Reason};
 use segue::interactions::{Config, HeldOut, Log};
-use segue::replay::{BackTest, Policy, Refresh, Settings, Step, Version, Weighing, backtest};
+use segue::replay::{BackTest, Policy, Refresh, Rows, Settings, Step, Version, Weighing, backtest};
 use segue::retrieval;
 
 use super::{day, replayed, settings, written};
@@ -42,7 +42,8 @@ fn fixed_policies_come_to_what_a_replay_of_their_schedule_comes_to() {
     let policies = [Policy::Fixed(1), Policy::Fixed(5), Policy::OnDemand];
     let result = tested(&config, &asked(), Cadence::default(), &policies);
     let every = |days| Refresh::Every(Step::Days(days));
-    let versions = [every(1), every(5), Refresh::Once].map(|refresh| Version::Counted { refresh, rows: true });
+    let versions =
+        [every(1), every(5), Refresh::Once].map(|refresh| Version::Counted { refresh, rows: Rows::Configured });
     let replayed = run(replayed(&config, &taxonomy(20), &asked(), versions.into())).unwrap();
     for (policy, version) in result.policies.iter().zip(&replayed.versions) {
         assert_eq!((&policy.rates.overall, &policy.rates.periods), (&version.overall, &version.periods));

@@ -31,9 +31,11 @@ fn planted_drift_is_beyond_chance_and_chance_alone_is_not() {
         assert_eq!(shares, if moves == 0 { [1.0; 2] } else { [0.0; 2] });
         let pair = result.neighbours[0].clone();
         assert_eq!((result.keys.as_slice(), pair.all.unwrap().keys), (&[10, 10, 10][..], 10));
-        measured.push((pair.all.unwrap().mean, pair.null.unwrap()));
+        measured.push((pair.all.unwrap().mean, pair.null.unwrap(), result.pooled.unwrap()));
     }
-    let [(still, of_still), (moved, of_moved)] = measured.try_into().unwrap();
+    let [(still, of_still, pooled_still), (moved, of_moved, pooled_moved)] = measured.try_into().unwrap();
+    assert!(pooled_still.pairs == 2 && pooled_still.difference.low > 0.0, "{pooled_still:?}");
+    assert!(pooled_moved.pairs == 2 && pooled_moved.difference.high < 0.0, "{pooled_moved:?}");
     assert!(still == 1.0 && of_still.interval().0 < 1.0 && of_still.mean > 0.8, "{of_still:?}");
     assert!(moved == 0.0 && of_moved.interval().0 > 0.0, "{of_moved:?}");
 }
@@ -45,9 +47,11 @@ fn the_development_data_is_as_stable_as_is_known() {
     let taxonomy = load_taxonomy(&ClustersConfig { path: shared("clusters.csv").unwrap() }).unwrap();
     let result = run(async {
         let log = Log::open(&config, &taxonomy).await.unwrap();
-        let whole = ("2013-03-01T00:00:00Z".parse().unwrap(), "2013-11-01T00:00:00Z".parse().unwrap());
+        // November has six days.
+        let whole = ("2013-03-01T00:00:00Z".parse().unwrap(), "2013-11-07T00:00:00Z".parse().unwrap());
         drift(&log, 2, whole, Step::Month, 0, &mut |_, _, _| ()).await.unwrap()
     });
     let means: Vec<f64> = result.neighbours.iter().map(|of| of.all.unwrap().mean).collect();
-    assert!(means.iter().all(|mean| (0.025..0.085).contains(mean)), "{means:?}");
+    let hundredths: Vec<f64> = means.iter().map(|mean| (100.0 * mean).round()).collect();
+    assert_eq!(hundredths, [6.0, 7.0, 8.0, 7.0, 6.0, 7.0, 6.0, 3.0], "{means:?}");
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use segue::replay::{Refresh, ReplayError, Step, Stored, Version};
+use segue::replay::{Refresh, ReplayError, Rows, Step, Stored, Version};
 use segue::table::{BuildLimits, Lineage, Shape, Table, TableBuilder};
 
 use super::{day, replayed, settings, written};
@@ -11,11 +11,21 @@ use crate::support::retrieved;
 
 /// A table that answers the history 1 with 2, counted to a day.
 fn stored(name: &str, to: Option<i64>) -> Stored<Vec<u8>> {
+    of_lineage(name, &Lineage { window_to: to.map(day), ..Lineage::default() })
+}
+
+/// The same, counted to day 30, by a model of the store that was tuned on samples up to a day.
+fn tuned(name: &str, to: Option<i64>) -> Stored<Vec<u8>> {
+    let settings = [(Lineage::REGISTRY.to_owned(), "m1".to_owned())].into();
+    of_lineage(name, &Lineage { window_to: Some(day(30)), tuned_to: to.map(day), settings, ..Lineage::default() })
+}
+
+fn of_lineage(name: &str, lineage: &Lineage) -> Stored<Vec<u8>> {
     let (taxonomy, mut file) = (taxonomy(20), std::io::Cursor::new(Vec::new()));
     let limits = BuildLimits::default();
     let mut builder = TableBuilder::new(&mut file, &taxonomy, Shape { k: 2, width: 8 }, limits).unwrap();
     builder.push(&crate::support::key(&[1]), &[retrieved(2, 9)]).unwrap();
-    builder.finish(&Lineage { window_to: to.map(day), ..Lineage::default() }, &[]).unwrap();
+    builder.finish(lineage, &[]).unwrap();
     Stored { name: name.into(), table: Arc::new(Table::open(file.into_inner()).unwrap()) }
 }
 
@@ -37,6 +47,34 @@ fn a_stored_table_that_knows_the_future_is_caught() {
     }
     assert!(matches!(ask(vec![stored("v3", None)]), Err(ReplayError::UnknownWindow { version }) if version == "v3"));
     assert!(ask(Vec::new()).is_err(), "no table answers");
+}
+
+#[test]
+fn a_table_whose_model_was_tuned_on_the_future_is_caught() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = written(directory.path(), &log());
+    let ask = |tables| run(replayed(&config, &taxonomy(20), &settings(40, 60), vec![Version::Stored(tables)]));
+    assert_eq!(ask(vec![tuned("v1", Some(40))]).unwrap().versions[0].overall.positions, 20);
+    let error = ask(vec![tuned("v2", Some(45))]).unwrap_err().to_string();
+    for said in ["v2 holds what happened up to 1970-02-15", "asked about 1970-02-10", "--from 1970-02-15"] {
+        assert!(error.contains(said), "{error}");
+    }
+    assert!(matches!(ask(vec![tuned("v3", None)]), Err(ReplayError::UnknownWindow { version }) if version == "v3"));
+}
+
+#[test]
+fn a_table_counted_behind_the_start_is_caught_at_the_first_moment_that_it_knows() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = written(directory.path(), &log());
+    let ask = |at| {
+        let version = Version::Counted { refresh: Refresh::At(day(at)), rows: Rows::Configured };
+        run(replayed(&config, &taxonomy(20), &settings(40, 60), vec![version]))
+    };
+    assert_eq!(ask(40).unwrap().versions[0].overall.positions, 20);
+    let error = ask(50).unwrap_err().to_string();
+    for said in ["version 0 holds what happened up to 1970-02-20", "asked about 1970-02-10"] {
+        assert!(error.contains(said), "{error}");
+    }
 }
 
 #[test]
@@ -64,10 +102,16 @@ fn what_comes_later_changes_no_earlier_answer() {
     let versions = || {
         let counted = |refresh, rows| Version::Counted { refresh, rows };
         let (daily, weekly) = (Refresh::Every(Step::Days(1)), Refresh::Every(Step::Days(7)));
-        vec![counted(daily, true), counted(Refresh::Once, true), counted(weekly, false), Version::Random]
+        vec![
+            counted(daily, Rows::Configured),
+            counted(Refresh::Once, Rows::Configured),
+            counted(weekly, Rows::None),
+            Version::Random,
+        ]
     };
     let ask = |dir: &std::path::Path, rows: &[_]| {
         run(replayed(&written(dir, rows), &taxonomy(20), &settings(40, 60), versions())).unwrap()
     };
-    assert_eq!(ask(before.path(), &plain), ask(after.path(), &planted));
+    let (before, after) = (ask(before.path(), &plain), ask(after.path(), &planted));
+    assert_eq!((before.versions, before.differences), (after.versions, after.differences));
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
-use segue::replay::{Refresh, Settings, Step, Version};
+use segue::replay::{Refresh, Rows, Settings, Step, Version};
 
 use super::{replayed, settings, written};
 use crate::count::{run, taxonomy};
@@ -93,7 +93,7 @@ proptest! {
         let directory = tempfile::tempdir().unwrap();
         let config = written(directory.path(), &rows);
         let (positions, first, five) = naive(&rows, 32, 60, beyond);
-        let version = Version::Counted { refresh: Refresh::Every(Step::Days(7)), rows: true };
+        let version = Version::Counted { refresh: Refresh::Every(Step::Days(7)), rows: Rows::Configured };
         let result = run(replayed(&config, &taxonomy(9), &Settings { beyond, ..settings(32, 60) }, vec![version]));
         if positions == 0 {
             prop_assert!(result.is_err());

@@ -1,9 +1,10 @@
 //! Asking for refreshes, and watching them.
 
+use segue::ids::ModelId;
 use segue::proto::refresh_event::State;
-use segue::proto::*;
+use segue::proto::{CancelRefreshRequest, RefreshRequest, WatchRefreshRequest};
 use segue::serve::{Config, RefreshAction, RefreshCommand, RefreshControl, RefreshRefusal};
-use segue::store::run::{RunEvent, RunState};
+use segue::store::run::{RunEvent, RunState, Tuning, TuningState};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -97,9 +98,10 @@ async fn refresh_events_come_over_http_too() {
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut text = read_until(&mut stream, r#""state":"idle""#).await;
     assert!(text.contains("text/event-stream"), "{text}");
-    say.send_replace(RunEvent { state: RunState::Failed, step: "count".into(), ..Default::default() });
-    text = read_until(&mut stream, r#""state":"failed","step":"count""#).await;
-    assert!(text.contains("data: {"), "{text}");
+    let tuning = Some(Tuning { state: TuningState::Held, says: "m1 is held".into(), model: Some(ModelId(1)) });
+    say.send_replace(RunEvent { state: RunState::Failed, step: "count".into(), tuning, ..Default::default() });
+    text = read_until(&mut stream, r#""tuning":{"state":"held","says":"m1 is held","model":1}"#).await;
+    assert!(text.contains(r#""state":"failed","step":"count""#) && text.contains("data: {"), "{text}");
 }
 
 async fn read_until(stream: &mut TcpStream, wanted: &str) -> String {

@@ -12,6 +12,7 @@ pub(super) fn told(summary: &Summary, runs: &[Run], window: &str, n: u64) -> Tol
     Told {
         kind: "cadence",
         tables: vec![by_world(summary, n), overall(summary, window)],
+        notes: Vec::new(),
         csv: csv(runs),
         pictures: vec![
             (

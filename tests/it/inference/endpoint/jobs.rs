@@ -16,6 +16,8 @@ use super::{Inner, error, trouble};
 pub(crate) struct Fate {
     /// How often a job is looked at before it ends.
     pub(crate) looks: usize,
+    /// What it is called while it learns.
+    pub(crate) running: &'static str,
     /// As what it ends: `succeeded`, `failed` or `cancelled`.
     pub(crate) ends: &'static str,
     /// The first one's answer gets lost: it is made, and the client is told of a failure.
@@ -24,7 +26,7 @@ pub(crate) struct Fate {
 
 impl Default for Fate {
     fn default() -> Self {
-        Self { looks: 4, ends: "succeeded", lost: false }
+        Self { looks: 4, running: "running", ends: "succeeded", lost: false }
     }
 }
 
@@ -78,7 +80,7 @@ impl Job {
             _ if self.cancelled => "cancelled",
             0 => "validating_files",
             1 => "queued",
-            looks if looks < fate.looks => "running",
+            looks if looks < fate.looks => fate.running,
             _ => fate.ends,
         }
     }
@@ -163,7 +165,10 @@ pub(super) async fn list(
         return trouble;
     }
     let seen = inner.seen.lock().unwrap();
-    page(seen.jobs.iter().rev().map(|(id, job)| job.told(id, inner.fate)).collect(), &query)
+    // One of another kind, which learns from no file.
+    let other = json!({ "object": "fine_tuning.job", "id": "ftjob-other", "status": "running" });
+    let jobs = seen.jobs.iter().rev().map(|(id, job)| job.told(id, inner.fate));
+    page([other].into_iter().chain(jobs).collect(), &query)
 }
 
 fn none() -> Response {

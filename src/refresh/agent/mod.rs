@@ -1,10 +1,16 @@
 //! The refresher as a process: it follows its policy and what it is told, and says what it does.
 //!
 //! Commands come in on stdin and events go out on stdout, one JSON object a line ([`RunCommand`], [`RunEvent`]). The
-//! end of stdin ends it, so it never outlives the server that started it; ending it is how a run is cancelled.
+//! end of stdin ends it, so it never outlives the server that started it; ending it is how a run is cancelled. The model
+//! is tuned by a child of this process, which ends with it; the next one goes on with what it left.
 
+mod looks;
+mod process;
+mod tuner;
+
+use std::ffi::OsString;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, Lines};
@@ -13,42 +19,15 @@ use super::config::Policy;
 use super::pipeline::{Cycle, Outcome, Progress, Request, Settings};
 use super::schedule::Schedule;
 use super::steps::weigh::Weighed;
+use super::tuning::Due;
 use crate::evaluation::{Ageing, Decision};
 use crate::store::run::{self, RunCommand, RunEvent, RunState};
 use crate::store::{Note, Store};
+use looks::Looks;
+use tuner::Tuner;
 
 /// The longest uninterrupted wait: the clock may be set meanwhile.
 const NAP: Duration = Duration::from_secs(30);
-
-/// When the adaptive policy looks whether a day of log has come: at the start, and then every `refresh.look`.
-struct Looks {
-    every: Duration,
-    next: Option<Instant>,
-    problem: String,
-}
-
-impl Looks {
-    fn new(settings: &Settings) -> Self {
-        let next = (settings.refresh.policy == Policy::Adaptive).then(Instant::now);
-        Self { every: settings.refresh.look, next, problem: String::new() }
-    }
-
-    fn left(&self) -> Duration {
-        self.next.map_or(Duration::MAX, |next| next.saturating_duration_since(Instant::now()))
-    }
-
-    fn looked(&mut self) {
-        self.next = Instant::now().checked_add(self.every);
-    }
-
-    /// Tells a problem, unless it is the same as before.
-    fn failed(&mut self, problem: &str) {
-        if self.problem != problem {
-            tracing::error!("whether to refresh cannot be weighed: {problem}");
-            self.problem = problem.to_owned();
-        }
-    }
-}
 
 fn name(kind: &str) -> String {
     format!("{kind}-{}", Utc::now().format("%Y%m%dT%H%M%S%.3fZ"))
@@ -58,19 +37,27 @@ fn note(who: &str, why: &str) -> Note {
     Note { who: who.into(), why: why.into() }
 }
 
+fn left(until: DateTime<Utc>) -> Duration {
+    (until - Utc::now()).to_std().unwrap_or(Duration::ZERO)
+}
+
 /// A refresher that runs until its commands end.
 pub struct Agent<W> {
-    /// What decides the table.
-    pub settings: Settings,
-    /// Where it is published.
-    pub store: Store,
-    /// The channel it keeps fresh.
-    pub channel: String,
-    /// Where events go.
-    pub events: W,
+    settings: Settings,
+    store: Store,
+    channel: String,
+    tuner: Tuner,
+    events: W,
 }
 
 impl<W: Write + Send> Agent<W> {
+    /// Keeps `channel` of `store` fresh by `settings`, and says so to `events`. `tune` are the arguments that make this
+    /// binary tune a model under the same config.
+    pub fn new(settings: Settings, store: Store, channel: String, tune: Vec<OsString>, events: W) -> Self {
+        let tuner = Tuner::new(tune, store.clone());
+        Self { settings, store, channel, tuner, events }
+    }
+
     /// Follows the schedule and `commands` until they end.
     pub async fn run(mut self, commands: impl AsyncBufRead + Unpin) -> std::io::Result<()> {
         let mut commands = commands.lines();
@@ -80,11 +67,12 @@ impl<W: Write + Send> Agent<W> {
         let mut looks = Looks::new(&self.settings);
         loop {
             let next = schedule.next(Utc::now());
-            self.say(&RunEvent { at: Utc::now(), next, ..last.clone() })?;
-            let Some((run, note)) = self.wait(&mut commands, next, &mut looks).await? else { return Ok(()) };
+            self.say(RunEvent { at: Utc::now(), next, ..last.clone() })?;
+            let Some((run, note)) = self.wait(&mut commands, &schedule, &mut looks).await? else { return Ok(()) };
             let began = Utc::now();
             last = self.cycle(run, note).await?;
             schedule.ran(began, last.state != RunState::Failed);
+            self.tuner.refreshed();
         }
     }
 
@@ -103,16 +91,18 @@ impl<W: Write + Send> Agent<W> {
             && decided.is_some_and(|decided| decided.decision["refresh"] == true && Some(decided.live) == live)
     }
 
-    /// Until the next run: its name and who wants it. `None` when the server is gone.
+    /// Until the next run: its name and who wants it. `None` when the server is gone. Tunes the model meanwhile.
     async fn wait(
         &mut self,
         commands: &mut Lines<impl AsyncBufRead + Unpin>,
-        next: Option<DateTime<Utc>>,
+        schedule: &Schedule,
         looks: &mut Looks,
     ) -> std::io::Result<Option<(String, Note)>> {
+        let next = schedule.next(Utc::now());
         loop {
-            let left = next.map(|next| (next - Utc::now()).to_std().unwrap_or(Duration::ZERO));
-            let pause = left.unwrap_or(NAP).min(looks.left()).min(NAP);
+            let tuning = self.tuning(schedule);
+            let planned = next.map_or(Duration::MAX, left);
+            let pause = planned.min(looks.left()).min(tuning.as_ref().map_or(NAP, |due| left(due.at))).min(NAP);
             tokio::select! {
                 line = commands.next_line() => match line? {
                     None => return Ok(None),
@@ -121,11 +111,17 @@ impl<W: Write + Send> Agent<W> {
                         Err(error) => tracing::error!(%line, %error, "the refresher was told what it does not understand"),
                     },
                 },
+                why = self.tuner.heard() => match why {
+                    Some(why) => return Ok(Some((name("tuned"), note("finetune", &why)))),
+                    None => self.idle(next, None)?,
+                },
                 () = tokio::time::sleep(pause) => {
-                    if left.is_some_and(|left| left <= pause) {
+                    if let Some(due) = tuning.filter(|due| left(due.at).is_zero()) {
+                        self.tuner.start(&due.why);
+                        self.idle(next, None)?;
+                    } else if planned <= pause {
                         return Ok(Some((name("scheduled"), note("schedule", "the schedule says so"))));
-                    }
-                    if looks.left().is_zero() {
+                    } else if looks.left().is_zero() {
                         let weighed = self.weigh(next, looks).await?;
                         looks.looked();
                         if let Some(weighed) = weighed.filter(|weighed| weighed.decision.refresh) {
@@ -135,6 +131,11 @@ impl<W: Write + Send> Agent<W> {
                 },
             }
         }
+    }
+
+    /// When the model is tuned next. The first table is not kept waiting for that.
+    fn tuning(&mut self, schedule: &Schedule) -> Option<Due> {
+        if schedule.is_at_its_beginning() { None } else { self.tuner.next(&self.settings, &self.channel) }
     }
 
     /// Weighs whether to refresh, if a day of log has come that was not weighed yet. What fails is told once and tried
@@ -153,8 +154,7 @@ impl<W: Write + Send> Agent<W> {
             tracing::info!(%log_to, %live, "{decision}");
             let loss = decision.ageing.loss.map(|loss| loss.value);
             let Decision { refresh, finetune, gain, cost, ageing: Ageing { age, .. }, .. } = *decision;
-            let weighed = Some(run::Weighed { refresh, finetune, age, loss, gain, cost });
-            self.say(&RunEvent { at: Utc::now(), next, weighed, ..RunEvent::default() })?;
+            self.idle(next, Some(run::Weighed { refresh, finetune, age, loss, gain, cost }))?;
         }
         Ok(weighed)
     }
@@ -169,7 +169,7 @@ impl<W: Write + Send> Agent<W> {
         let mut tell = |progress| {
             let Progress { step, done, total, message } = progress;
             now = RunEvent { at: Utc::now(), step: step.into(), done, total, message, ..std::mem::take(&mut now) };
-            broken = std::mem::replace(&mut broken, Ok(())).and_then(|()| self.say(&now));
+            broken = std::mem::replace(&mut broken, Ok(())).and_then(|()| self.say(now.clone()));
         };
         let outcome = cycle.run(&mut tell).await;
         broken?;
@@ -201,8 +201,14 @@ impl<W: Write + Send> Agent<W> {
         }
     }
 
-    fn say(&mut self, event: &RunEvent) -> std::io::Result<()> {
-        let line = serde_json::to_string(event)?;
+    /// Says what is new while no run is under way.
+    fn idle(&mut self, next: Option<DateTime<Utc>>, weighed: Option<run::Weighed>) -> std::io::Result<()> {
+        self.say(RunEvent { at: Utc::now(), next, weighed, ..RunEvent::default() })
+    }
+
+    /// Says an event, and where the tuning stands.
+    fn say(&mut self, event: RunEvent) -> std::io::Result<()> {
+        let line = serde_json::to_string(&RunEvent { tuning: self.tuner.standing(), ..event })?;
         writeln!(self.events, "{line}")?;
         self.events.flush()
     }
