@@ -12,7 +12,14 @@ use crate::inference::endpoint::{Behaviour, Endpoint, Fate, Trouble};
 
 /// A simulated log, and a config that orders from the endpoint.
 pub(super) fn world(endpoint: &Endpoint) -> World {
-    let world = World::simulated(20);
+    let job = r#"suffix = "segue", price = 2.0, max_cost = 1.0, poll = "10ms""#;
+    ordering(endpoint, 20, job, r#"key_env = "SEGUE_TEST_KEY", retries = 2"#)
+}
+
+/// So many days of log, and a config with these settings of the job and of asking. What answers are worth is for other
+/// tests.
+pub(super) fn ordering(endpoint: &Endpoint, days: u32, job: &str, asking: &str) -> World {
+    let world = World::simulated(days);
     let config = world.read("segue.toml");
     let more = format!(
         r#"
@@ -22,14 +29,14 @@ min_samples = 20
 samples = 24
 watched = 6
 validation = 0.2
-openai = {{ model = "base", suffix = "segue", price = 2.0, max_cost = 1.0, poll = "10ms" }}
+openai = {{ model = "base", {job} }}
 [inference]
 backend = "openai"
 model = "registry"
 keys = {{ observed = 3 }}
 max_keys = 8
 decoding = {{ retries = 0 }}
-openai = {{ url = "{}", model = "m", key_env = "SEGUE_TEST_KEY", retries = 2 }}
+openai = {{ url = "{}", model = "m", {asking} }}
 [evaluation]
 collapse = {{ severity = "warn" }}
 fallbacks = {{ severity = "warn" }}
@@ -41,7 +48,7 @@ recall = {{ severity = "warn" }}
     world
 }
 
-fn endpoint(fate: Fate) -> Endpoint {
+pub(super) fn endpoint(fate: Fate) -> Endpoint {
     Endpoint::start(Behaviour { fate, ..Behaviour::default() })
 }
 

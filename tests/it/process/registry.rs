@@ -7,7 +7,7 @@ use super::jobs::{RUN, world};
 use crate::inference::endpoint::{Behaviour, Endpoint, user};
 
 /// Says the last description shown: a cluster's, though the user's own.
-fn obeying() -> Endpoint {
+pub(super) fn obeying() -> Endpoint {
     let answering = |body: &Value| {
         let last = user(body).lines().last().unwrap_or_default().to_owned();
         last.split_once(": ").map_or(String::new(), |(_, description)| description.to_owned())

@@ -7,8 +7,10 @@ use serde_json::{Value, json};
 use tokio_stream::StreamExt;
 
 use super::harness::{LONGEST_RUN, World, children, is_running, send_signal};
+use super::jobs::{endpoint, ordering};
+use super::registry::obeying;
 use super::server::{AT_LAST, Server, until};
-use crate::inference::endpoint::{Behaviour, Endpoint, Fate, user};
+use crate::inference::endpoint::{Endpoint, Fate};
 
 const APPROVED: &str = r#"segue_finetune_runs_total{outcome="approved"}"#;
 const HELD: &str = r#"segue_finetune_runs_total{outcome="held"}"#;
@@ -16,48 +18,8 @@ const FAILED: &str = r#"segue_finetune_runs_total{outcome="failed"}"#;
 const RUNNING: &str = "segue_finetune_running";
 pub(super) const MONTHLY: &str = r#"refresh.policy={fixed={every="1d",finetune="30d"}}"#;
 
-/// A simulated log, and a config that orders from the endpoint. What the answers are worth is for other tests.
 fn world(endpoint: &Endpoint) -> World {
-    let world = World::simulated(18);
-    let config = world.read("segue.toml");
-    let more = format!(
-        r#"
-[finetune]
-backend = "openai"
-min_samples = 20
-samples = 24
-watched = 6
-validation = 0.2
-openai = {{ model = "base", poll = "20ms" }}
-[inference]
-backend = "openai"
-model = "registry"
-keys = {{ observed = 3 }}
-max_keys = 8
-decoding = {{ retries = 0 }}
-openai = {{ url = "{}", model = "m" }}
-[evaluation]
-collapse = {{ severity = "warn" }}
-fallbacks = {{ severity = "warn" }}
-recall = {{ severity = "warn" }}
-"#,
-        endpoint.url
-    );
-    world.write("segue.toml", &format!("{config}{more}"));
-    world
-}
-
-fn endpoint(fate: Fate) -> Endpoint {
-    Endpoint::start(Behaviour { fate, ..Behaviour::default() })
-}
-
-/// Names a cluster, though the user's own.
-fn obedient() -> Endpoint {
-    let answering = |body: &Value| {
-        let last = user(body).lines().last().unwrap_or_default().to_owned();
-        last.split_once(": ").map_or(String::new(), |(_, description)| description.to_owned())
-    };
-    Endpoint::start(Behaviour { answering: Box::new(answering), ..Behaviour::default() })
+    ordering(endpoint, 18, r#"poll = "20ms""#, "retries = 6")
 }
 
 /// What is told of the tuning until it ends.
@@ -78,7 +40,7 @@ async fn tuned(server: &Server) -> Vec<Tuning> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schedule_tunes_a_model_and_a_refresh_asks_it_at_once() {
-    let endpoint = obedient();
+    let endpoint = obeying();
     let world = world(&endpoint);
     let server = Server::start(&world, &["--set", MONTHLY]);
     let seen = tuned(&server).await;
