@@ -16,6 +16,8 @@ mod lookup;
 mod models;
 mod output;
 #[cfg(feature = "refresher")]
+mod picture;
+#[cfg(feature = "refresher")]
 mod place;
 #[cfg(feature = "refresher")]
 mod progress;

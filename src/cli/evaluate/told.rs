@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
-use crate::chart::{Chart, Theme};
+use crate::chart::Chart;
+use crate::cli::picture::{Target, refuse_unwritable};
 use crate::cli::{Common, output, who};
 use crate::config::Config;
 use crate::evaluation::Estimate;
@@ -63,19 +64,16 @@ impl Outputs {
 
     /// Refuses what could not be delivered, before anything is measured.
     fn check(&self, config: &Config) -> anyhow::Result<()> {
-        if let Some(path) = &self.picture {
-            form(path)?;
-        }
-        for path in self.csv.iter().chain(&self.picture) {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-            if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
-                bail!("{} cannot be written: there is no folder {}", path.display(), folder.display());
-            }
-        }
+        self.target()?;
+        self.csv.iter().chain(&self.picture).try_for_each(|path| refuse_unwritable(path))?;
         if let Some(version) = self.keep {
             Store::open(&config.store)?.manifest(version)?;
         }
         Ok(())
+    }
+
+    fn target(&self) -> anyhow::Result<Option<Target<'_>>> {
+        self.picture.as_deref().map(|path| Target::new(path, self.dark)).transpose()
     }
 
     fn deliver(&self, common: &Common, config: &Config, told: &Told) -> anyhow::Result<()> {
@@ -93,8 +91,8 @@ impl Outputs {
         if let Some(path) = &self.csv {
             told.write_csv(path)?;
         }
-        if let Some(path) = &self.picture {
-            told.draw(path, if self.dark { Theme::Dark } else { Theme::Light })?;
+        if let Some(target) = self.target()? {
+            told.draw(&target)?;
         }
         if let Some(version) = self.keep {
             let kept = Store::open(&config.store)?.keep_evaluation(version, told.kind, &who(), &told.result)?;
@@ -113,28 +111,9 @@ impl Told {
     }
 
     /// Writes every picture; returns their files' names.
-    pub(super) fn draw(&self, path: &Path, theme: Theme) -> anyhow::Result<Vec<PathBuf>> {
-        let (stem, form) = form(path)?;
-        let mut written = Vec::new();
-        for (ending, chart) in &self.pictures {
-            let path = path.with_file_name(format!("{stem}{ending}.{form}"));
-            let bytes = if form == "svg" { chart.svg().into_bytes() } else { chart.png(theme)? };
-            std::fs::write(&path, bytes).with_context(|| format!("writing {}", path.display()))?;
-            written.push(path);
-        }
-        Ok(written)
+    pub(super) fn draw(&self, target: &Target<'_>) -> anyhow::Result<Vec<PathBuf>> {
+        self.pictures.iter().map(|(ending, chart)| target.draw(ending, chart)).collect()
     }
-}
-
-/// A picture's name without its ending, and the ending: svg or png.
-fn form(path: &Path) -> anyhow::Result<(String, &str)> {
-    let (Some(stem), Some(form)) = (path.file_stem(), path.extension().and_then(|form| form.to_str())) else {
-        bail!("{} names no picture: write FILE.svg or FILE.png", path.display());
-    };
-    if !["svg", "png"].contains(&form) {
-        bail!("{} is a picture of the unknown form `{form}`: svg and png are drawn", path.display());
-    }
-    Ok((stem.to_string_lossy().into_owned(), form))
 }
 
 /// Cells of texts.

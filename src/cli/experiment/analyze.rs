@@ -1,20 +1,17 @@
 //! `segue experiment analyze`: what an experiment's arms come to.
 
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
 
-use super::picture::Target;
-use super::{declared, told};
-use crate::chart::Theme;
+use super::{declared, picture, told};
+use crate::cli::picture::{Target, refuse_unwritable};
 use crate::cli::refresh::Shown;
 use crate::cli::{Common, output, runtime};
 use crate::config::nearest;
 use crate::experiment::{Config, Question, Step, measure};
-use crate::files;
 use crate::interactions::Window;
 use crate::refresh::Progress;
 
@@ -55,8 +52,7 @@ pub(super) struct Args {
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
-    let theme = if args.dark { Theme::Dark } else { Theme::Light };
-    let picture = args.picture.as_deref().map(|path| Target::new(path, theme)).transpose()?;
+    let target = args.picture.as_deref().map(|path| Target::new(path, args.dark)).transpose()?;
     args.csv.iter().chain(&args.picture).try_for_each(|path| refuse_unwritable(path))?;
     let experiments = declared(&config)?.ever()?;
     let exposures = args.exposures.as_deref().or(config.exposures.path.as_deref());
@@ -77,8 +73,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     if let Some(path) = &args.csv {
         told::write_csv(&report, path).with_context(|| format!("{} cannot be written", path.display()))?;
     }
-    if let Some(picture) = picture {
-        picture.draw(&report)?;
+    if let Some(target) = &target {
+        picture::draw(&report, target)?;
     }
     told::left_out(&report);
     if common.json {
@@ -100,13 +96,6 @@ fn told_step(step: Step) -> Progress {
         Step::Join => (2, "joining them"),
     };
     Progress { step: "analyze", done, total: 3, message: message.into() }
-}
-
-/// Reading logs takes a while: nobody should learn only then where nothing can be written.
-fn refuse_unwritable(path: &Path) -> anyhow::Result<()> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let probed = if path.is_dir() { Err(ErrorKind::IsADirectory.into()) } else { files::unnamed(directory) };
-    probed.map(|_| ()).with_context(|| format!("{} cannot be written", path.display()))
 }
 
 fn named<'c>(experiments: &'c [Config], name: Option<&str>) -> anyhow::Result<&'c Config> {

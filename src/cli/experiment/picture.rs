@@ -1,58 +1,17 @@
 //! The picture of Figure 4, one for each metric: the relative difference to control by day, its interval shaded.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
-use anyhow::{Context, bail};
-
-use crate::chart::{Chart, Kind, Series, Theme, Value};
+use crate::chart::{Chart, Kind, Series, Value};
+use crate::cli::picture::Target;
 use crate::experiment::{Comparison, Difference, Report};
 
-/// Where pictures go, and of which form they are.
-pub(super) struct Target<'p> {
-    path: &'p Path,
-    form: Form,
-}
-
-#[derive(Clone, Copy)]
-enum Form {
-    Svg,
-    Png(Theme),
-}
-
-impl<'p> Target<'p> {
-    /// Refuses what names no picture.
-    pub(super) fn new(path: &'p Path, theme: Theme) -> anyhow::Result<Self> {
-        let form = match path.extension().map(|form| form.to_string_lossy()).as_deref() {
-            Some("svg") => Form::Svg,
-            Some("png") => Form::Png(theme),
-            Some(other) => {
-                bail!("{} is a picture of the unknown form `{other}`: svg and png are drawn", path.display())
-            }
-            None => bail!("{} names no picture: write FILE.svg or FILE.png", path.display()),
-        };
-        Ok(Self { path, form })
+/// Draws each metric's picture, whose name gets the metric as its ending where there are several.
+pub(super) fn draw(report: &Report, target: &Target<'_>) -> anyhow::Result<()> {
+    let charts = charts(report);
+    let endings = endings(charts.iter().map(|(metric, _)| *metric));
+    for ((_, chart), ending) in charts.iter().zip(&endings) {
+        target.draw(if charts.len() > 1 { ending } else { "" }, chart)?;
     }
-
-    /// Writes each metric's picture, whose name gets the metric as its ending where there are several.
-    pub(super) fn draw(&self, report: &Report) -> anyhow::Result<()> {
-        let charts = charts(report);
-        let endings = endings(charts.iter().map(|(metric, _)| *metric));
-        for ((_, chart), ending) in charts.iter().zip(&endings) {
-            let path = self.path_with(if charts.len() > 1 { ending } else { "" });
-            let bytes = match self.form {
-                Form::Svg => chart.svg().into_bytes(),
-                Form::Png(theme) => chart.png(theme)?,
-            };
-            fs::write(&path, bytes).with_context(|| format!("{} cannot be written", path.display()))?;
-        }
-        Ok(())
-    }
-
-    fn path_with(&self, ending: &str) -> PathBuf {
-        let [stem, form] = [self.path.file_stem(), self.path.extension()].map(Option::unwrap_or_default);
-        self.path.with_file_name(format!("{}{ending}.{}", stem.to_string_lossy(), form.to_string_lossy()))
-    }
+    Ok(())
 }
 
 /// The pictures, each with its metric.

@@ -133,7 +133,7 @@ fn what_cannot_be_evaluated_is_named() {
     for (told, says) in [
         (["--picture", "drift.bmp"], "unknown form `bmp`"),
         (["--picture", "drift"], "names no picture"),
-        (["--csv", "nowhere/drift.csv"], "there is no folder nowhere"),
+        (["--csv", "nowhere/drift.csv"], "nowhere/drift.csv cannot be written"),
         (["--keep", "v99"], "v99"),
     ] {
         let ran = world.run(&[&stability[..], &told].concat());

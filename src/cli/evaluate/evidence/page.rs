@@ -7,8 +7,8 @@ use minijinja::Environment;
 use serde::Serialize;
 
 use super::claims::Claim;
-use crate::chart::Theme;
 use crate::cli::evaluate::told::{Row, Told};
+use crate::cli::picture::Target;
 
 const TEMPLATE: &str = include_str!("page.md.jinja");
 
@@ -60,7 +60,8 @@ pub(super) struct Part {
 impl Part {
     /// Draws the pictures into `folder` beside the page, under `name`.
     pub(super) fn of(folder: &Path, name: &str, told: &Told) -> anyhow::Result<Self> {
-        let files = told.draw(&folder.join(format!("{name}.svg")), Theme::Light)?;
+        let path = folder.join(format!("{name}.svg"));
+        let files = told.draw(&Target::new(&path, false)?)?;
         let place = |file: &PathBuf| format!("evidence/{}", file.file_name().unwrap_or_default().to_string_lossy());
         let tables = told.tables.iter().map(|table| markdown(table)).collect();
         Ok(Self { tables, notes: told.notes.clone(), pictures: files.iter().map(place).collect() })
