@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::cli::output;
-use crate::experiment::{Comparison, Difference, Report, Values};
+use crate::experiment::{Comparison, Day, Difference, Report, Values};
 
 /// Tells what was not measured; silent about what there was nothing of.
 pub(super) fn left_out(report: &Report) {
@@ -75,7 +75,12 @@ fn print_comparison(report: &Report, comparison: &Comparison) -> std::io::Result
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     rows.extend(comparison.days.iter().map(|day| row(day.date.to_string(), &day.day, &day.so_far)));
     rows.push(row("overall".into(), &comparison.overall, &comparison.overall));
-    rows.extend(comparison.adjusted.iter().map(|adjusted| row("adjusted (CUPED)".into(), adjusted, adjusted)));
+    let adjusted = |day: &Day| Some(row(day.date.to_string(), &day.day_adjusted?, &day.so_far_adjusted?));
+    if let Some(overall) = &comparison.adjusted {
+        rows.push(vec!["adjusted (CUPED)".into()]);
+        rows.extend(comparison.days.iter().filter_map(adjusted));
+        rows.push(row("overall".into(), overall, overall));
+    }
     output::columns(&rows)
 }
 
@@ -110,7 +115,8 @@ const CSV_HEADER: [&str; 14] = [
     "problem",
 ];
 
-/// One row for each metric, arm and day, and one for all days (`overall`), plain and adjusted; before them one for each
+/// One row for each metric, arm and day, one for all until then (`to` the day), and one for all days (`overall`), each plain
+/// and, where there is a time before, `adjusted`; before them one for each
 /// arm's units in the sample ratio, whose `percent` is the difference to what its weight gives.
 pub(super) fn write_csv(report: &Report, path: &Path) -> anyhow::Result<()> {
     let mut out = csv::Writer::from_writer(Vec::new());
@@ -127,13 +133,18 @@ pub(super) fn write_csv(report: &Report, path: &Path) -> anyhow::Result<()> {
             csv_row([&comparison.metric, &comparison.arm, when], values.map(csv_values).unwrap_or_default(), at)
         };
         for day in &comparison.days {
+            let until = format!("to {}", day.date);
             out.write_record(row(&day.date.to_string(), Some(&day.day_values), &day.day))?;
-            out.write_record(row(&format!("to {}", day.date), Some(&day.so_far_values), &day.so_far))?;
+            out.write_record(row(&until, Some(&day.so_far_values), &day.so_far))?;
+            for (when, adjusted) in [(day.date.to_string(), &day.day_adjusted), (until, &day.so_far_adjusted)] {
+                let adjusted = adjusted.as_ref().map(|at| row(&format!("{when} adjusted"), None, at));
+                adjusted.into_iter().try_for_each(|adjusted| out.write_record(adjusted))?;
+            }
         }
         let overall = comparison.days.last().map(|day| &day.so_far_values);
         out.write_record(row("overall", overall, &comparison.overall))?;
         if let Some(adjusted) = &comparison.adjusted {
-            out.write_record(row("adjusted", None, adjusted))?;
+            out.write_record(row("overall adjusted", None, adjusted))?;
         }
     }
     Ok(fs::write(path, out.into_inner()?)?)

@@ -15,4 +15,4 @@ mod study;
 pub use effect::{Effect, Unreadable, compare, compare_adjusted};
 pub use mismatch::{SampleRatio, sample_ratio};
 pub use moments::{Moments, Observation};
-pub use study::{DayReading, Kind, MetricReading, Study, Total, UnitTotals, Value};
+pub use study::{DayReading, Kind, MetricReading, Reading, Study, Total, UnitTotals, Value};

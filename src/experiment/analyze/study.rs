@@ -64,11 +64,24 @@ pub struct MetricReading {
     /// The metric in the arm.
     pub treatment: Option<f64>,
     /// Over all days.
-    pub overall: Result<Effect, Unreadable>,
-    /// The same, less what the time before explains; `None` where there is no such time.
-    pub adjusted: Option<Result<Effect, Unreadable>>,
+    pub overall: Reading,
     /// By day.
     pub days: Vec<DayReading>,
+}
+
+/// How an arm differs from control in some time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Reading {
+    /// As the arms are.
+    pub plain: Result<Effect, Unreadable>,
+    /// Less what the time before explains (CUPED); `None` where there is no such time.
+    pub adjusted: Option<Result<Effect, Unreadable>>,
+}
+
+impl Reading {
+    fn of(control: &Moments, arm: &Moments) -> Self {
+        Self { plain: compare(control, arm), adjusted: compare_adjusted(control, arm) }
+    }
 }
 
 /// What one metric of one arm comes to in some time.
@@ -84,9 +97,9 @@ pub struct Value {
 #[derive(Clone, Copy, Debug)]
 pub struct DayReading {
     /// What was done on that day.
-    pub day: Result<Effect, Unreadable>,
+    pub day: Reading,
     /// What was done up to its end, for those who look every day.
-    pub so_far: Result<Effect, Unreadable>,
+    pub so_far: Reading,
 }
 
 impl Study {
@@ -130,15 +143,14 @@ impl Study {
     /// A metric of an arm against that of control; both are places among the arms.
     pub fn read(&self, metric: usize, control: usize, arm: usize) -> MetricReading {
         let day = |at: usize| {
-            let of = |moments: &[Vec<Vec<Moments>>]| compare(&moments[control][metric][at], &moments[arm][metric][at]);
+            let of = |all: &[Vec<Vec<Moments>>]| Reading::of(&all[control][metric][at], &all[arm][metric][at]);
             DayReading { day: of(&self.daily), so_far: of(&self.so_far) }
         };
         let (to, of) = (self.overall(control, metric), self.overall(arm, metric));
         MetricReading {
             control: to.ratio(),
             treatment: of.ratio(),
-            overall: compare(&to, &of),
-            adjusted: compare_adjusted(&to, &of),
+            overall: Reading::of(&to, &of),
             days: (0..self.days).map(day).collect(),
         }
     }

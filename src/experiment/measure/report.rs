@@ -64,7 +64,7 @@ pub struct Comparison {
     pub in_arm: Option<f64>,
     /// Over all days.
     pub overall: Difference,
-    /// Over all days, less what the time before explains (CUPED); absent without such a time.
+    /// The same, less what the time before explains (CUPED); absent without such a time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adjusted: Option<Difference>,
     /// By day.
@@ -78,8 +78,14 @@ pub struct Day {
     pub date: NaiveDate,
     /// What was done on it.
     pub day: Difference,
+    /// The same, less what the time before the experiment explains; absent without such a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub day_adjusted: Option<Difference>,
     /// What was done up to its end.
     pub so_far: Difference,
+    /// The same, less what the time before the experiment explains; absent without such a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub so_far_adjusted: Option<Difference>,
     /// What `day` compares.
     pub day_values: Values,
     /// What `so_far` compares.
@@ -193,8 +199,10 @@ impl Reader<'_> {
             let (control, arm) = (self.study.values(at, self.control, day), self.study.values(at, arm, day));
             Some(Day {
                 date,
-                day: difference(reading.day),
-                so_far: difference(reading.so_far),
+                day: difference(reading.day.plain),
+                day_adjusted: reading.day.adjusted.map(difference),
+                so_far: difference(reading.so_far.plain),
+                so_far_adjusted: reading.so_far.adjusted.map(difference),
                 day_values: Values::of(control.0, arm.0),
                 so_far_values: Values::of(control.1, arm.1),
             })
@@ -205,8 +213,8 @@ impl Reader<'_> {
             arm: name.to_owned(),
             in_control: reading.control,
             in_arm: reading.treatment,
-            overall: difference(reading.overall),
-            adjusted: reading.adjusted.map(difference),
+            overall: difference(reading.overall.plain),
+            adjusted: reading.overall.adjusted.map(difference),
             days: days.collect(),
         }
     }

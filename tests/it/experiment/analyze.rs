@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use segue::experiment::analyze::{
-    Kind, Moments, Observation, Study, Total, UnitTotals, Unreadable, compare, compare_adjusted, sample_ratio,
+    Kind, Moments, Observation, Reading, Study, Total, UnitTotals, Unreadable, compare, compare_adjusted, sample_ratio,
 };
 
 fn observation(value: f64, per: f64) -> Observation {
@@ -84,7 +84,8 @@ fn days_without_deeds_are_zeros_for_a_sum_and_nothing_for_a_ratio() {
     assert_eq!((sum.control, sum.treatment), (Some(4.0), Some(3.75)));
     assert_eq!((mean.control, mean.treatment), (Some(16.0 / 5.0), Some(3.0)));
     let relative = |reading: &segue::experiment::analyze::MetricReading| {
-        reading.days.iter().map(|day| (day.day.map(|e| e.relative), day.so_far.map(|e| e.relative))).collect::<Vec<_>>()
+        let plain = |of: Reading| of.plain.map(|effect| effect.relative);
+        reading.days.iter().map(|day| (plain(day.day), plain(day.so_far))).collect::<Vec<_>>()
     };
     // Nobody did anything on the second day; what was done before stays.
     assert_eq!(
@@ -93,18 +94,18 @@ fn days_without_deeds_are_zeros_for_a_sum_and_nothing_for_a_ratio() {
     );
     assert_eq!(relative(&mean)[1].0, Err(Unreadable::NoDenominator));
     assert_eq!(sum.days[2].so_far, sum.overall);
-    assert!(sum.adjusted.is_none());
+    assert!(sum.overall.adjusted.is_none() && sum.days[0].day.adjusted.is_none());
 }
 
 #[test]
 fn a_study_of_no_days_or_one_arm_reads_nothing() {
     let mut study = Study::new(2, 0, &[Kind::PerUnit]);
     study.add(&unit(0, 0, &[(0, 1.0)]));
-    assert_eq!(study.read(0, 0, 1).overall, Err(Unreadable::NoUnits));
+    assert_eq!(study.read(0, 0, 1).overall.plain, Err(Unreadable::NoUnits));
     let mut study = Study::new(2, 1, &[Kind::PerUnit]);
     (0..5).for_each(|at| study.add(&unit(0, 0, &[(0, f64::from(at))])));
     let reading = study.read(0, 0, 1);
-    assert_eq!((reading.overall, reading.treatment), (Err(Unreadable::NoUnits), None));
+    assert_eq!((reading.overall.plain, reading.treatment), (Err(Unreadable::NoUnits), None));
 }
 
 proptest! {

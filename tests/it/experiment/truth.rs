@@ -68,8 +68,8 @@ fn simulated(chance: &mut Chance, units: usize, days: usize, lift: f64, before: 
 /// By metric: plain, then less what the time before explains.
 fn effects(study: &Study) -> Vec<Effect> {
     let readings: Vec<MetricReading> = (0..KINDS.len()).map(|metric| study.read(metric, 0, 1)).collect();
-    let plain = readings.iter().map(|reading| reading.overall.unwrap());
-    let adjusted = readings.iter().map(|reading| reading.adjusted.unwrap().unwrap());
+    let plain = readings.iter().map(|reading| reading.overall.plain.unwrap());
+    let adjusted = readings.iter().map(|reading| reading.overall.adjusted.unwrap().unwrap());
     plain.chain(adjusted).collect()
 }
 
@@ -119,7 +119,7 @@ fn rows_taken_for_units_would_be_found_out() {
                 }
             }
         }
-        found += u32::from(study.read(0, 0, 1).overall.unwrap().p_value().unwrap() < 0.05);
+        found += u32::from(study.read(0, 0, 1).overall.plain.unwrap().p_value().unwrap() < 0.05);
     }
     assert!(found > 2 * promised(300).end(), "only {found} of 300");
 }
@@ -131,7 +131,8 @@ fn looking_every_day_finds_nothing_more_than_promised() {
     for _ in 0..1_000 {
         let study = simulated(&mut chance, 30, 10, 0.0, false);
         for metric in 0..KINDS.len() {
-            let looks = study.read(metric, 0, 1).days.into_iter().filter_map(|day| day.so_far.ok()).collect::<Vec<_>>();
+            let looks =
+                study.read(metric, 0, 1).days.into_iter().filter_map(|day| day.so_far.plain.ok()).collect::<Vec<_>>();
             let ever = |ends: fn(&Effect) -> Option<(f64, f64)>| {
                 u32::from(looks.iter().any(|look| !holds(ends(look).unwrap(), 0.0)))
             };

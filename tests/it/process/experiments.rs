@@ -187,6 +187,11 @@ async fn two_arms_are_served_logged_and_told_apart() {
         if at == 0 {
             let adjusted = ends(&told["adjusted"]);
             assert!(adjusted.1 - adjusted.0 < plain.1 - plain.0, "the days before narrow it: {told:#}");
+            for day in told["days"].as_array().unwrap() {
+                let (plain, adjusted) = (ends(&day["day"]), ends(&day["day_adjusted"]));
+                assert!(adjusted.1 - adjusted.0 < plain.1 - plain.0, "and each day: {day:#}");
+            }
+            assert_eq!(told["days"].as_array().unwrap().last().unwrap()["so_far_adjusted"], told["adjusted"]);
         }
     }
     let figures = world.read("figures.csv");
@@ -201,6 +206,9 @@ async fn two_arms_are_served_logged_and_told_apart() {
     let told = [overall[1].as_str(), overall[3].as_str()];
     assert_eq!(told, [units("fresh").to_string(), units("control").to_string()]);
     assert_eq!(row("sample ratio", "control")[1], units("control").to_string());
+    for when in ["overall adjusted", "to 20"] {
+        assert!(figures.contains(&format!("satisfied outcomes,fresh,{when}")), "{figures}");
+    }
     let ran = world.run(&["experiment", "analyze"]);
     for step in ["reading exposures", "reading outcomes", "joining them"] {
         assert!(ran.stderr.contains(step), "{}", ran.stderr);
