@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use candle_core::{Device, Tensor};
+use candle_core::Tensor;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::chat::Chat;
@@ -170,7 +170,7 @@ impl Engine {
                 Head::Branch(branch) => &self.heads[branch],
                 Head::Whole => &self.llama.head,
             };
-            let chosen = out.index_select(&Tensor::from_slice(&rows, rows.len(), &Device::Cpu)?, 0)?;
+            let chosen = out.index_select(&Tensor::from_slice(&rows, rows.len(), out.device())?, 0)?;
             for (row, scores) in rows.into_iter().zip(scores(&chosen, head)?) {
                 all[row as usize] = scores;
             }
@@ -218,7 +218,7 @@ fn named(prompt: &[u32]) -> u64 {
 fn heads(names: &Names, head: &Tensor) -> candle_core::Result<Vec<Tensor>> {
     let rows = |edges: &Vec<Edge>| {
         let tokens: Vec<u32> = edges.iter().map(|edge| edge.tokens[0]).collect();
-        head.index_select(&Tensor::from_slice(&tokens, tokens.len(), &Device::Cpu)?, 0)
+        head.index_select(&Tensor::from_slice(&tokens, tokens.len(), head.device())?, 0)
     };
     names.branches.iter().map(rows).collect()
 }

@@ -21,6 +21,9 @@ pub enum LoadError {
     /// Descriptions that this model could not tell apart, or not say.
     #[error("{0}")]
     Names(String),
+    /// The build is made for a GPU, and none can be used.
+    #[error("no GPU can be used: {0}; a build without the features `cuda` and `metal` computes on the processor")]
+    Device(String),
     /// The machine gave no thread or no memory.
     #[error("the model's threads cannot be started: {0}")]
     Threads(String),

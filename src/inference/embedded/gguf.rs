@@ -14,10 +14,12 @@ pub(super) struct Gguf {
     path: PathBuf,
     content: Content,
     file: BufReader<File>,
+    device: Device,
 }
 
 impl Gguf {
-    pub(super) fn open(path: &Path) -> Result<Self, LoadError> {
+    /// Its tensors are going to lie on `device`.
+    pub(super) fn open(path: &Path, device: &Device) -> Result<Self, LoadError> {
         let unreadable = |error: &dyn std::fmt::Display| {
             // candle adds a backtrace where the environment asks for one.
             let problem = error.to_string().lines().next().unwrap_or_default().to_owned();
@@ -25,7 +27,7 @@ impl Gguf {
         };
         let mut file = BufReader::new(File::open(path).map_err(|error| unreadable(&error))?);
         let content = Content::read(&mut file).map_err(|error| unreadable(&error))?;
-        Ok(Self { path: path.to_owned(), content, file })
+        Ok(Self { path: path.to_owned(), content, file, device: device.clone() })
     }
 
     /// An error about this file.
@@ -87,7 +89,8 @@ impl Gguf {
             Some(_) => {}
         }
         let read = self.content.tensor(&mut self.file, name, &Device::Cpu);
-        read.and_then(|tensor| tensor.dequantize(&Device::Cpu)).map_err(|error| self.error(format!("{name}: {error}")))
+        let widened = read.and_then(|tensor| tensor.dequantize(&Device::Cpu)?.to_device(&self.device));
+        widened.map_err(|error| self.error(format!("{name}: {error}")))
     }
 
     fn value(&self, key: &str) -> Result<&Value, LoadError> {

@@ -75,32 +75,37 @@ impl Llama {
         let layers =
             (0..shape.layers).map(|n| Layer::load(weights, &shape, n)).collect::<std::result::Result<_, _>>()?;
         let norm = weights.vector("output_norm.weight", width)?;
-        let angles = angles(weights, &shape)?;
+        let angles = angles(weights, &shape, embedding.device())?;
         let waves = angles.cos().and_then(|cos| Ok((cos, angles.sin()?)));
         let (cos, sin) = waves.map_err(|error| weights.base.error(error))?;
         Ok(Self { shape, embedding, layers, norm, head, cos, sin })
     }
 
+    /// Where it lies, and computes.
+    pub(super) fn device(&self) -> &Device {
+        self.embedding.device()
+    }
+
     /// Room for `slots` tokens in each layer.
     pub(super) fn room(&self, slots: usize) -> Result<Vec<KeyValues>> {
         let dims = (self.shape.kv_heads, slots, self.shape.head_width);
-        let zeros = || Tensor::zeros(dims, candle_core::DType::F32, &Device::Cpu);
+        let zeros = || Tensor::zeros(dims, candle_core::DType::F32, self.device());
         (0..self.shape.layers).map(|_| Ok(KeyValues { keys: zeros()?, values: zeros()? })).collect()
     }
 
     /// Computes rows, whose keys and values go to their slots; returns what comes out, rows by width.
     pub(super) fn forward(&self, rows: &Rows, room: &[KeyValues]) -> Result<Tensor> {
-        let count = rows.tokens.len();
+        let (count, device) = (rows.tokens.len(), self.device());
         let slots = rows.first + count;
-        let positions = Tensor::from_slice(&rows.positions, count, &Device::Cpu)?;
+        let positions = Tensor::from_slice(&rows.positions, count, device)?;
         let sight = Sight {
             first: rows.first,
             slots,
             cos: self.cos.index_select(&positions, 0)?,
             sin: self.sin.index_select(&positions, 0)?,
-            mask: Tensor::from_slice(&rows.mask, (count, slots), &Device::Cpu)?,
+            mask: Tensor::from_slice(&rows.mask, (count, slots), device)?,
         };
-        let tokens = Tensor::from_slice(&rows.tokens, count, &Device::Cpu)?;
+        let tokens = Tensor::from_slice(&rows.tokens, count, device)?;
         let mut x = self.embedding.index_select(&tokens, 0)?;
         for (layer, room) in self.layers.iter().zip(room) {
             x = (layer.attend(&x, &self.shape, room, &sight)? + x)?;
@@ -111,7 +116,7 @@ impl Llama {
 }
 
 /// How many radians each pair of a head's numbers is turned at each position.
-fn angles(weights: &mut Weights, shape: &Shape) -> std::result::Result<Tensor, LoadError> {
+fn angles(weights: &mut Weights, shape: &Shape, device: &Device) -> std::result::Result<Tensor, LoadError> {
     let half = shape.head_width / 2;
     let exponent = |pair: usize| -2.0 * pair as f32 / shape.head_width as f32;
     let turns: Vec<f32> = (0..half).map(|pair| shape.rope_base.powf(exponent(pair))).collect();
@@ -121,9 +126,9 @@ fn angles(weights: &mut Weights, shape: &Shape) -> std::result::Result<Tensor, L
         None => None,
     };
     let product = || {
-        let turns = Tensor::from_vec(turns, (1, half), &Device::Cpu)?;
+        let turns = Tensor::from_vec(turns, (1, half), device)?;
         let turns = factors.map_or(Ok(turns.clone()), |factors| turns.broadcast_div(&factors))?;
-        Tensor::from_vec(positions, (shape.context, 1), &Device::Cpu)?.matmul(&turns)
+        Tensor::from_vec(positions, (shape.context, 1), device)?.matmul(&turns)
     };
     product().map_err(|error| weights.base.error(error))
 }

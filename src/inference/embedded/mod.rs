@@ -10,6 +10,7 @@
 
 mod chat;
 mod config;
+mod device;
 mod drawing;
 mod engine;
 mod error;

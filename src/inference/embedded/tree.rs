@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 use super::llama::{KeyValues, Llama, Rows};
 
@@ -71,7 +71,7 @@ impl<'m> Tree<'m> {
         }
         self.computed = to;
         let rows: Vec<u32> = wanted.iter().map(|&node| (node - from) as u32).collect();
-        Tensor::cat(&outputs, 0)?.index_select(&Tensor::from_slice(&rows, rows.len(), &Device::Cpu)?, 0)
+        Tensor::cat(&outputs, 0)?.index_select(&Tensor::from_slice(&rows, rows.len(), self.model.device())?, 0)
     }
 
     fn rows(&self, nodes: Range<Node>) -> Rows {
@@ -99,7 +99,7 @@ impl<'m> Tree<'m> {
             return Ok(());
         }
         let slots: Vec<u32> = path.iter().map(|&node| node as u32).collect();
-        let slots = Tensor::from_slice(&slots, slots.len(), &Device::Cpu)?;
+        let slots = Tensor::from_slice(&slots, slots.len(), self.model.device())?;
         for layer in &self.room {
             for side in [&layer.keys, &layer.values] {
                 side.slice_set(&side.index_select(&slots, 1)?, 1, 0)?;

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
 
+use super::device::device;
 use super::error::LoadError;
 use super::gguf::Gguf;
 
@@ -16,8 +17,9 @@ pub(super) struct Weights {
 
 impl Weights {
     pub(super) fn open(model: &Path, adapter: Option<&Path>) -> Result<Self, LoadError> {
-        let base = Gguf::open(model)?;
-        let adapter = adapter.map(|path| Adapter::open(path, &base)).transpose()?;
+        let device = device()?;
+        let base = Gguf::open(model, &device)?;
+        let adapter = adapter.map(|path| Adapter::open(path, &base, &device)).transpose()?;
         Ok(Self { base, adapter })
     }
 
@@ -49,8 +51,8 @@ struct Adapter {
 }
 
 impl Adapter {
-    fn open(path: &Path, base: &Gguf) -> Result<Self, LoadError> {
-        let gguf = Gguf::open(path)?;
+    fn open(path: &Path, base: &Gguf, device: &Device) -> Result<Self, LoadError> {
+        let gguf = Gguf::open(path, device)?;
         if gguf.text("general.type")? != "adapter" || gguf.text("adapter.type")? != "lora" {
             return Err(gguf.error("is no LoRA adapter: general.type must be `adapter`, adapter.type `lora`"));
         }

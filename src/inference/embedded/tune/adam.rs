@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 
 use super::config::Config;
 use super::lora::{Gradients, Lora};
@@ -64,7 +64,8 @@ impl Adam {
                 let along = *mean / whole_mean / ((*square / whole_square).sqrt() + EPSILON);
                 *number = *number * lasting - width as f32 * along;
             }
-            lora.tensors[n] = Tensor::from_vec(numbers, lora.tensors[n].shape(), &Device::Cpu)?;
+            let tensor = &mut lora.tensors[n];
+            *tensor = Tensor::from_vec(numbers, tensor.shape(), tensor.device())?;
         }
         Ok(())
     }

@@ -79,7 +79,10 @@ impl Training {
         for (n, name) in self.lora.names.iter().enumerate() {
             let mut tensor = |part: &str| {
                 let tensor = content.tensor(bytes, &format!("{part}.{name}"), &Device::Cpu)?;
-                tensor.dequantize(&Device::Cpu)?.reshape(self.lora.tensors[n].shape())
+                tensor
+                    .dequantize(&Device::Cpu)?
+                    .reshape(self.lora.tensors[n].shape())?
+                    .to_device(self.lora.tensors[n].device())
             };
             let [now, best, mean, square] =
                 [tensor(PARTS[0])?, tensor(PARTS[1])?, tensor(PARTS[2])?, tensor(PARTS[3])?];

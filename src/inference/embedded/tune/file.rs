@@ -3,9 +3,9 @@
 use std::io::Cursor;
 use std::path::Path;
 
-use candle_core::Tensor;
 use candle_core::quantized::gguf_file::{Value, write};
 use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Tensor};
 
 use super::TuneError;
 use crate::files;
@@ -28,7 +28,8 @@ pub(super) fn bytes(
     metadata: &[(&str, Value)],
     tensors: impl Iterator<Item = (String, Tensor)>,
 ) -> candle_core::Result<Vec<u8>> {
-    let tensors = tensors.map(|(name, tensor)| Ok((name, QTensor::quantize(&tensor, GgmlDType::F32)?)));
+    let tensors =
+        tensors.map(|(name, tensor)| Ok((name, QTensor::quantize(&tensor.to_device(&Device::Cpu)?, GgmlDType::F32)?)));
     let tensors = tensors.collect::<candle_core::Result<Vec<_>>>()?;
     let tensors: Vec<_> = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)).collect();
     let metadata: Vec<_> = metadata.iter().map(|(key, value)| (*key, value)).collect();

@@ -47,7 +47,7 @@ pub(super) fn fused(shape: &Shape) -> [Vec<(&'static str, usize)>; 4] {
 
 impl Lora {
     /// `A` is drawn, `B` is 0: it begins as the model is.
-    pub(super) fn new(config: &Config, shape: &Shape) -> Result<Self> {
+    pub(super) fn new(config: &Config, shape: &Shape, device: &Device) -> Result<Self> {
         let mut chance = ChaCha8Rng::seed_from_u64(config.seed);
         let mut lora =
             Self { names: Vec::new(), tensors: Vec::new(), scale: f64::from(config.alpha) / config.rank as f64 };
@@ -56,8 +56,8 @@ impl Lora {
                 for (part, outputs) in parts.into_iter().filter(|(part, _)| config.targets.hold(part)) {
                     let edge = 1.0 / (inputs as f32).sqrt();
                     let drawn = (0..config.rank * inputs).map(|_| edge * (2.0 * chance.random::<f32>() - 1.0));
-                    let a = Tensor::from_vec(drawn.collect::<Vec<_>>(), (config.rank, inputs), &Device::Cpu)?;
-                    let b = Tensor::zeros((outputs, config.rank), candle_core::DType::F32, &Device::Cpu)?;
+                    let a = Tensor::from_vec(drawn.collect::<Vec<_>>(), (config.rank, inputs), device)?;
+                    let b = Tensor::zeros((outputs, config.rank), candle_core::DType::F32, device)?;
                     for (suffix, tensor) in [("lora_a", a), ("lora_b", b)] {
                         lora.names.push(format!("blk.{layer}.{part}.weight.{suffix}"));
                         lora.tensors.push(tensor);

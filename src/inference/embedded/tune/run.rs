@@ -45,7 +45,7 @@ pub(super) fn run(
     let mut validation = encode("validation", &job.validation)?;
     let name = name(job, &base.sha256, &train, &validation)?;
     validation.sort_unstable_by(|one, other| one.tokens.cmp(&other.tokens));
-    let lora = Lora::new(&job.config, &llama.shape)?;
+    let lora = Lora::new(&job.config, &llama.shape, llama.device())?;
     let network = Network::new(&llama, &lora);
     let mut training = Training::new(name, lora);
     training.resume(&job.checkpoint)?;

@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use candle_core::{Device, Result, Tensor};
+use candle_core::{Result, Tensor};
 use candle_nn::ops::{rms_norm, softmax_last_dim};
 use candle_nn::rotary_emb::rope_i;
 
@@ -98,11 +98,12 @@ impl<'m> Network<'m> {
     }
 
     fn rows(&self, batch: &Batch) -> Result<Rows> {
-        let positions = Tensor::from_slice(&batch.positions, batch.positions.len(), &Device::Cpu)?;
+        let device = self.model.device();
+        let positions = Tensor::from_slice(&batch.positions, batch.positions.len(), device)?;
         let view = |view: &View| {
             let (first, count) = (view.rows.start, view.rows.len());
-            let slots = Tensor::from_slice(&view.slots, view.slots.len(), &Device::Cpu)?;
-            let mask = Tensor::from_slice(&view.mask, (count, view.slots.len()), &Device::Cpu)?;
+            let slots = Tensor::from_slice(&view.slots, view.slots.len(), device)?;
+            let mask = Tensor::from_slice(&view.mask, (count, view.slots.len()), device)?;
             Ok(Sight { first, count, slots, mask })
         };
         Ok(Rows {
@@ -113,7 +114,7 @@ impl<'m> Network<'m> {
     }
 
     fn forward(&self, batch: &Batch, rows: &Rows, lora: &Lora, mut kept: Option<&mut Vec<Kept>>) -> Result<Tensor> {
-        let tokens = Tensor::from_slice(&batch.tokens, batch.tokens.len(), &Device::Cpu)?;
+        let tokens = Tensor::from_slice(&batch.tokens, batch.tokens.len(), self.model.device())?;
         let mut x = self.model.embedding.index_select(&tokens, 0)?;
         for block in &self.blocks {
             let (out, layer) = block.forward(x, &self.model.shape, rows, lora)?;
@@ -129,7 +130,7 @@ impl<'m> Network<'m> {
     fn score(&self, batch: &Batch, x: &Tensor, weight: f32, wanted: bool) -> Result<(f64, Tensor)> {
         let (mut loss, mut to_x) = (0.0, x.zeros_like()?);
         for (asked, tokens) in batch.asked.chunks(SCORED).zip(batch.wanted.chunks(SCORED)) {
-            let asked = Tensor::from_slice(asked, asked.len(), &Device::Cpu)?;
+            let asked = Tensor::from_slice(asked, asked.len(), x.device())?;
             let x = x.index_select(&asked, 0)?;
             let normed = rms_norm(&x, &self.model.norm, self.model.shape.epsilon)?;
             let (lost, to_scores) = entropy(&normed.matmul(&self.model.head.t()?)?, tokens, weight)?;

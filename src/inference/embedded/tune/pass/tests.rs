@@ -1,5 +1,6 @@
 //! Gradients beside how the loss changes.
 
+use candle_core::Device;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
@@ -55,7 +56,7 @@ fn llama(chance: &mut ChaCha8Rng) -> Llama {
 fn gradients_are_how_the_loss_changes() {
     let mut chance = ChaCha8Rng::seed_from_u64(3);
     let llama = llama(&mut chance);
-    let mut lora = Lora::new(&Config { rank: 2, alpha: 2.0, ..Config::default() }, &SHAPE).unwrap();
+    let mut lora = Lora::new(&Config { rank: 2, alpha: 2.0, ..Config::default() }, &SHAPE, &Device::Cpu).unwrap();
     for tensor in &mut lora.tensors {
         let (rows, columns) = tensor.dims2().unwrap();
         *tensor = (drawn(&mut chance, rows, columns) * 0.3).unwrap();

@@ -2,6 +2,8 @@
 //!
 //! candle's fused norms, turns and softmax have no gradient, and composed ones read and write memory once an operation.
 
+mod composed;
+
 use candle_core::{D, Device, Result, Storage, Tensor, bail};
 use rayon::prelude::*;
 
@@ -39,6 +41,9 @@ fn sigmoid(x: f32) -> f32 {
 
 /// `silu(gate) * up`, of rows that hold both side by side.
 pub(super) fn gated(both: &Tensor) -> Result<Tensor> {
+    if !both.device().is_cpu() {
+        return composed::gated(both);
+    }
     by_row([both], both.dim(D::Minus1)? / 2, |out, [both]| {
         let (gate, up) = both.split_at(both.len() / 2);
         for ((out, &gate), &up) in out.iter_mut().zip(gate).zip(up) {
@@ -49,6 +54,9 @@ pub(super) fn gated(both: &Tensor) -> Result<Tensor> {
 
 /// From the gradient of [`gated`] to that of `both`.
 pub(super) fn gated_back(gradient: &Tensor, both: &Tensor) -> Result<Tensor> {
+    if !both.device().is_cpu() {
+        return composed::gated_back(gradient, both);
+    }
     by_row([gradient, both], both.dim(D::Minus1)?, |out, [gradient, both]| {
         let (gates, ups) = both.split_at(both.len() / 2);
         let (to_gate, to_up) = out.split_at_mut(both.len() / 2);
@@ -63,6 +71,9 @@ pub(super) fn gated_back(gradient: &Tensor, both: &Tensor) -> Result<Tensor> {
 
 /// From the gradient of softmax's `shares` to that of the scores.
 pub(super) fn softmax_back(gradient: &Tensor, shares: &Tensor) -> Result<Tensor> {
+    if !shares.device().is_cpu() {
+        return composed::softmax_back(gradient, shares);
+    }
     by_row([gradient, shares], shares.dim(D::Minus1)?, |out, [gradient, shares]| {
         let mean: f32 = gradient.iter().zip(shares).map(|(gradient, share)| gradient * share).sum();
         for ((out, &gradient), &share) in out.iter_mut().zip(gradient).zip(shares) {
@@ -73,6 +84,9 @@ pub(super) fn softmax_back(gradient: &Tensor, shares: &Tensor) -> Result<Tensor>
 
 /// From the gradient of a norm of the root mean square to that of its input `x`, with `more` added.
 pub(super) fn rms_back(gradient: &Tensor, x: &Tensor, weight: &Tensor, epsilon: f32, more: &Tensor) -> Result<Tensor> {
+    if !x.device().is_cpu() {
+        return composed::rms_back(gradient, x, weight, epsilon, more);
+    }
     let weight: Vec<f32> = weight.to_vec1()?;
     by_row([gradient, x, more], weight.len(), |out, [gradient, x, more]| {
         let squares: f32 = x.iter().map(|x| x * x).sum();
@@ -105,5 +119,36 @@ pub(super) fn entropy(scores: &Tensor, wanted: &[Vec<u32>], weight: f32) -> Resu
     });
     // In order, so that the same rows give the same sum.
     let losses: Vec<f64> = losses.collect();
-    Ok((losses.iter().sum(), Tensor::from_vec(rows, scores.shape(), &Device::Cpu)?))
+    Ok((losses.iter().sum(), Tensor::from_vec(rows, scores.shape(), scores.device())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers without a pattern, 3 by 4 by `width`.
+    fn rows(width: usize, seed: f32) -> Tensor {
+        let numbers: Vec<f32> = (0..12 * width).map(|n| ((n as f32 + seed) * 1.7).sin() * 2.0).collect();
+        Tensor::from_vec(numbers, (3, 4, width), &Device::Cpu).unwrap()
+    }
+
+    fn same(one: Result<Tensor>, other: Result<Tensor>) {
+        let (one, other) = (one.unwrap(), other.unwrap());
+        assert_eq!(one.dims(), other.dims());
+        let apart = (one - other).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
+        assert!(apart < 1e-5, "{apart}");
+    }
+
+    #[test]
+    fn composed_of_candles_operations_they_are_the_same() {
+        let (narrow, other, wide) = (rows(10, 0.0), rows(10, 0.3), rows(20, 0.7));
+        let shares = candle_nn::ops::softmax_last_dim(&other).unwrap();
+        let weight = other.flatten_all().unwrap().narrow(0, 0, 10).unwrap();
+        same(gated(&wide), composed::gated(&wide));
+        same(gated_back(&narrow, &wide), composed::gated_back(&narrow, &wide));
+        same(softmax_back(&narrow, &shares), composed::softmax_back(&narrow, &shares));
+        let [kernel, composed] = [rms_back, composed::rms_back]
+            .map(|of| of(&narrow, &other, &weight, 1e-5, &wide.narrow(2, 0, 10).unwrap().contiguous().unwrap()));
+        same(kernel, composed);
+    }
 }
