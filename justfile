@@ -8,12 +8,12 @@ check:
 demo:
     cargo run --release -- demo
 
-# docs/evidence.md with its pictures, from the development data's directory
-evidence data:
+# docs/evidence.md with its pictures, from the development data's directory; `docs/model/run` says what adds a model's tables
+evidence data *made:
     cargo run --release -- evaluate evidence --out docs --name "MovieTweetings, ratings of 2013" \
         --from 2013-05-01 --to 2013-11-01 --versions retrieved:2013-04-01,retrieved:month:200+30 \
         --notes docs/evidence/cross_check.md --set clusters.path={{data}}/clusters.csv \
-        --set interactions.path={{data}}/interactions.parquet --set "interactions.positive=rating >= 7"
+        --set interactions.path={{data}}/interactions.parquet --set "interactions.positive=rating >= 7" {{made}}
 
 # docs/cadence.md's figures and pictures: refresh policies in simulated worlds
 cadence:

@@ -89,6 +89,19 @@ pub struct Difference {
     pub served_n: Estimate,
 }
 
+impl Difference {
+    /// How much higher the other one's is.
+    pub fn reversed(&self) -> Self {
+        let reversed = |Estimate { value, low, high }| Estimate { value: -value, low: -high, high: -low };
+        Self {
+            version: self.against.clone(),
+            against: self.version.clone(),
+            served_1: reversed(self.served_1),
+            served_n: reversed(self.served_n),
+        }
+    }
+}
+
 /// The hits of one position, or the sums of several.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Hits {

@@ -49,6 +49,13 @@ fn world() -> World {
     world
 }
 
+/// A fourth version, like v2 and two days later.
+fn refreshed(world: &World) {
+    let set = ["--set", "inference.prompt.template=rag"];
+    let told = world.json(&[&["refresh", "--to", "2026-01-09"][..], &set].concat());
+    assert_eq!((&told["outcome"], &told["version"]), (&json!("published"), &json!("v4")), "{told}");
+}
+
 #[test]
 fn what_fresh_behaviour_changes_is_told_beside_what_changes_anyway() {
     let world = world();
@@ -94,7 +101,8 @@ fn the_page_of_evidence_says_what_a_model_adds() {
     let asked =
         ["evaluate", "evidence", "--from", "2026-01-07", "--to", "2026-01-12", "--resamples", "20", "--deals", "2"];
     let versions = ["--versions", "retrieved:2026-01-05,retrieved:week:9+3", "--notes", "notes.md"];
-    let of_model = ["--overlap", "v1", "v2", "--repeat", "v3"];
+    refreshed(&world);
+    let of_model = ["--overlap", "v1", "v2", "--repeat", "v3", "--refreshed", "v4"];
     let claims = world.json(&[&asked[..], &versions, &of_model].concat());
     let verdict = |claim: &str| {
         let found = claims.as_array().unwrap().iter().find(|of| of["claim"].as_str().unwrap().contains(claim));
@@ -102,6 +110,8 @@ fn the_page_of_evidence_says_what_a_model_adds() {
     };
     let fresh = verdict("prompts with fresh behaviour hit more than prompts without (`version:2` beside `version:1`)");
     assert_ne!(fresh["verdict"], "not measured here", "{fresh}");
+    let refreshed = verdict("refreshed, hit more than those of the first day, held (`version:2+4` beside `version:2`)");
+    assert_ne!(refreshed["verdict"], "not measured here", "{refreshed}");
     let rewritten = verdict("7.8 %");
     let says = rewritten["measured"].as_str().unwrap();
     assert!(says.contains("when repeated at temperature 0.7; ") && says.contains("what the prompt showed"), "{says}");
@@ -117,6 +127,7 @@ fn the_page_of_evidence_says_what_a_model_adds() {
     }
     let ask = |of_model: &[&str]| world.run(&[&asked[..], of_model].concat());
     ask(&["--overlap", "v2", "v1"]).refused(&["v2 was made with the template `rag`, and `base` is needed"]);
+    ask(&["--overlap", "v1", "v2", "--refreshed", "v3"]).refused(&["v3 was made with the template `base`"]);
     ask(&["--overlap", "v1", "v9"]).refused(&["v9"]);
     assert_eq!(ask(&["--repeat", "v3"]).code, Some(2));
 }

@@ -40,7 +40,7 @@ enum Verdict {
 
 pub(super) fn claims(measured: &[Measured], made: Option<&Made>) -> Vec<Claim> {
     let of_cuts = measured.iter().flat_map(of_cut);
-    of_cuts.chain([fresh_prompts(made), rewritten(made)]).collect()
+    of_cuts.chain([fresh_prompts(made)]).chain(made.and_then(refreshed_prompts)).chain([rewritten(made)]).collect()
 }
 
 fn fresh_prompts(made: Option<&Made>) -> Claim {
@@ -53,6 +53,14 @@ fn fresh_prompts(made: Option<&Made>) -> Claim {
             verdict: Verdict::Unmeasured,
         },
     }
+}
+
+/// Where tables were named that followed the one of the first day.
+fn refreshed_prompts(made: &Made) -> Option<Claim> {
+    let refreshed = made.refreshed.as_ref()?;
+    let difference = made.rates.differences.iter().find(|of| of.against == *refreshed)?;
+    let claim = "3.1: prompts with fresh behaviour, refreshed, hit more than those of the first day, held";
+    Some(compared(claim, "", made.rates.n, &difference.reversed()))
 }
 
 /// Section 3.1: few answers survive fresh behaviour, fewer than survive a mere repetition.

@@ -45,6 +45,9 @@ pub(super) struct Args {
     /// A version made like the first of them, with another seed; may be given again
     #[arg(long, value_name = "VERSION", requires = "overlap")]
     repeat: Vec<VersionId>,
+    /// A version made like the second of them when more of the log was there; may be given again, in order
+    #[arg(long, value_name = "VERSION", requires = "overlap")]
+    refreshed: Vec<VersionId>,
     /// A file whose words are put at the page's end
     #[arg(long, value_name = "FILE")]
     notes: Option<PathBuf>,
@@ -119,10 +122,11 @@ fn page(
     let first = measured.first().context("two cuts are measured")?;
     let (overall, periods) = (&first.rates.versions[0].overall, &first.rates.periods);
     let date = |at: Option<chrono::DateTime<chrono::Utc>>| at.map_or(String::new(), |at| at.format("%F").to_string());
-    let of_model = |Made { overlap, rates }: &Made| {
+    let of_model = |Made { overlap, rates, refreshed }: &Made| {
         anyhow::Ok(OfModel {
             with: overlap.second.to_string(),
             without: overlap.first.to_string(),
+            refreshed: refreshed.clone(),
             hit_rate: Part::of(pictures, "hit-rate-of-model", &hit_rate::told(rates, model::BY))?,
             overlap: Part::of(pictures, "overlap", &overlap::told(overlap))?,
         })

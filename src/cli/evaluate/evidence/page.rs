@@ -45,6 +45,8 @@ pub(super) struct Section {
 pub(super) struct OfModel {
     pub(super) with: String,
     pub(super) without: String,
+    /// The name of what followed `with`, where tables were named.
+    pub(super) refreshed: Option<String>,
     pub(super) hit_rate: Part,
     pub(super) overlap: Part,
 }
