@@ -46,9 +46,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Arguments of `segue demo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Days of log that arrive while it serves
-    #[arg(long, default_value_t = 20)]
-    days: u32,
+    /// Days of log that arrive while it serves [default: 20; where a language model is tuned, until it has predicted for a few
+    /// days]
+    #[arg(long)]
+    days: Option<u32>,
     /// How long a day takes
     #[arg(long, default_value = model::PACE, value_parser = humantime::parse_duration)]
     pace: Duration,
@@ -60,10 +61,17 @@ pub(super) struct Args {
     dir: Option<PathBuf>,
 }
 
+impl Args {
+    /// Days that arrive, at least and at most.
+    fn days(&self) -> [u32; 2] {
+        self.days.map_or(model::DAYS, |days| [days; 2])
+    }
+}
+
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let place = Place::new(args.dir.clone(), "segue-demo");
     let mut simulation = Simulation::new(&simulate::Config {
-        days: FIRST_DAYS.saturating_add(args.days),
+        days: FIRST_DAYS.saturating_add(args.days()[1]),
         drift: Drift::Slow { rate: args.drift_rate },
         clusters: CLUSTERS,
         ..simulate::Config::default()
@@ -155,7 +163,11 @@ impl Demo<'_> {
         let store = Store::open(&self.config.store)?;
         let first = table::read(&store.table_path(self.first))?;
         let pairs = Pairs::of(&first);
-        for day in FIRST_DAYS..FIRST_DAYS + self.args.days {
+        let ([least, most], mut by_model) = (self.args.days(), 0);
+        for day in FIRST_DAYS..FIRST_DAYS.saturating_add(most) {
+            if day >= FIRST_DAYS + least && by_model >= model::SEEN {
+                break;
+            }
             let next_day = tokio::time::Instant::now() + self.args.pace;
             let before = self.version();
             let written = simulation.write_day(dir, day)?;
@@ -169,7 +181,8 @@ impl Demo<'_> {
             let (stale, fresh) = (pairs.agreement(&first, &truth), pairs.agreement(&snapshot.table, &truth));
             let version = snapshot.version;
             drop(live);
-            let by = store.manifest(version)?.lineage.model.map_or("counts", |_| "model");
+            let by = store.manifest(version)?.lineage.model.map_or("counts", |_| model::NAME);
+            by_model += u32::from(by == model::NAME);
             let agrees = [stale, fresh];
             let row = Row { day: &written, decided, live: version, by, agrees, asked: asker.since_last() };
             row.tell(self.common);

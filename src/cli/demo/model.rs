@@ -30,6 +30,15 @@ pub(super) const SETTINGS: &[&str] = &[];
 /// How long a day takes: with a language model there is more to see.
 pub(super) const PACE: &str = if cfg!(feature = "embedded") { "20s" } else { "4s" };
 
+/// Days that arrive, at least and at most: a model that its gates let through is waited for.
+pub(super) const DAYS: [u32; 2] = if cfg!(feature = "embedded") { [20, 45] } else { [20, 20] };
+
+/// Days that it has to predict for before the demo ends.
+pub(super) const SEEN: u32 = 4;
+
+/// What the rows of days call it.
+pub(super) const NAME: &str = "model";
+
 /// What there is to see of it.
 pub(super) const ANNOUNCED: &str = if cfg!(feature = "embedded") {
     "Meanwhile the refresher tunes a small language model; once its gates let it through, it predicts the tables (`by`)."
