@@ -87,6 +87,18 @@ impl Common {
     }
 }
 
+/// To be called before a language model computes in this process, while no file is open yet.
+#[cfg(all(feature = "refresher", feature = "embedded"))]
+fn before_computing(config: &Config) {
+    if let Err(error) = config.inference.embedded.say_threads() {
+        tracing::warn!(%error, "the process could not start anew with threads for the model, which computes more slowly");
+    }
+}
+
+/// Nothing computes here.
+#[cfg(all(feature = "refresher", not(feature = "embedded")))]
+fn before_computing(_: &Config) {}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer lookups over gRPC and HTTP, and keep the table fresh

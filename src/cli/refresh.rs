@@ -9,8 +9,9 @@ use serde_json::json;
 
 use super::evaluate::backtest;
 use super::progress::{self, Seldom};
-use super::{Common, decisions, output, who};
+use super::{Common, before_computing, decisions, output, who};
 use crate::config::Config;
+use crate::inference::Backend;
 use crate::interactions::Window;
 use crate::refresh::{Cycle, Exchange, Outcome, Progress, Request, Settings};
 use crate::store::{Note, Store, TaxonomyChange};
@@ -63,6 +64,9 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         return backtest::run(common, args);
     }
     let config = common.start()?;
+    if config.inference.backend == Backend::Embedded {
+        before_computing(&config);
+    }
     let store = Store::open(&config.store)?;
     let why = match args.why {
         Some(None) => return decisions::tell(common, &settings(&config), &store, &args.channel),

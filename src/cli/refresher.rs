@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use rustix::process::{Resource, Rlimit, Signal};
 
-use super::Common;
 use super::refresh::settings;
+use super::{Common, before_computing};
 use crate::config::Config;
+use crate::inference::Backend;
 use crate::refresh::agent::Agent;
 use crate::store::Store;
 
@@ -22,6 +23,9 @@ const OOM_SCORE: &str = "1000";
 
 pub(super) fn run(common: &Common, _args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
+    if config.inference.backend == Backend::Embedded {
+        before_computing(&config);
+    }
     make_small(&config)?;
     let store = Store::open(&config.store)?;
     let tune = common.same(&["finetune", "run", "--attended", "--json"]);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::adapter;
 use super::{curate, judge, order};
 use crate::cli::tuned::tell_unasked;
-use crate::cli::{Common, output, who};
+use crate::cli::{Common, before_computing, output, who};
 use crate::evaluation;
 use crate::finetune::{Backend, Samples};
 use crate::inference::Model;
@@ -59,6 +59,9 @@ pub(super) enum Learnt {
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
+    if config.finetune.backend == Backend::Embedded {
+        before_computing(&config);
+    }
     if args.attended {
         set_parent_process_death_signal(Some(Signal::KILL))?;
     }

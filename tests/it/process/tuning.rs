@@ -94,8 +94,11 @@ fn a_kill_loses_no_more_than_the_steps_since_the_last_checkpoint() {
     while !checkpoint.exists() && child.try_wait().unwrap().is_none() {
         std::thread::sleep(Duration::from_millis(5));
     }
+    let environment = std::fs::read(format!("/proc/{}/environ", child.id())).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
+    let said = |variable: &str| String::from_utf8_lossy(&environment).split('\0').any(|one| one.starts_with(variable));
+    assert!(said("RAYON_NUM_THREADS=") && said("CANDLE_NUM_THREADS="), "candle is told its threads");
     assert!(checkpoint.exists() && !world.file("tuned/adapter.gguf").exists(), "it was killed midway");
     let status = world.json(&["finetune", "status"]);
     assert_eq!((&status["running"], &status["training"]), (&false.into(), &Value::Null), "{status}");
