@@ -7,6 +7,7 @@ mod count;
 mod counts_files;
 mod cycle;
 mod declared;
+mod demo;
 mod disk;
 mod evaluate;
 mod experiments;

@@ -32,10 +32,8 @@ use agreement::Pairs;
 use asker::Asker;
 use told::{Row, announce, tell};
 
-/// Days of log before the server starts.
-const FIRST_DAYS: u32 = 14;
-/// Few enough that two weeks of log tell most pairs' successors.
-const CLUSTERS: u32 = 30;
+/// Days of log before the server starts: the samples' window of the model, and the week before it that prompts show.
+const FIRST_DAYS: u32 = 28;
 /// When it refreshes, and how often it looks whether a new day has come.
 const POLICY: [&str; 2] = ["refresh.policy=\"adaptive\"", "refresh.look=250ms"];
 /// What is told of the model is told by the demo itself.
@@ -53,8 +51,11 @@ pub(super) struct Args {
     /// How long a day takes
     #[arg(long, default_value = model::PACE, value_parser = humantime::parse_duration)]
     pace: Duration,
+    /// Users present on every day: with many, a week of log tells most pairs' successors
+    #[arg(long, default_value_t = 4_000)]
+    users: u32,
     /// Share of the interest pairs whose successors change each day
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.05)]
     drift_rate: f64,
     /// Where to simulate; kept afterwards [default: a temporary directory, removed at the end]
     #[arg(long)]
@@ -70,12 +71,7 @@ impl Args {
 
 pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let place = Place::new(args.dir.clone(), "segue-demo");
-    let mut simulation = Simulation::new(&simulate::Config {
-        days: FIRST_DAYS.saturating_add(args.days()[1]),
-        drift: Drift::Slow { rate: args.drift_rate },
-        clusters: CLUSTERS,
-        ..simulate::Config::default()
-    })?;
+    let mut simulation = Simulation::new(&world(&args))?;
     first_days(common, &mut simulation, &place.dir)?;
     let common = Common { config: Some(write_config(&place.dir)?), set: settings(common), ..common.clone() };
     let config = Config::load(&Sources { file: common.config.clone(), set: common.set.clone() })?;
@@ -89,6 +85,20 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         demo.watch(app, &mut simulation, &place.dir).await
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Few clusters and strong pairs, so that a small model finds in minutes what there is to learn.
+fn world(args: &Args) -> simulate::Config {
+    simulate::Config {
+        users: args.users,
+        days: FIRST_DAYS.saturating_add(args.days()[1]),
+        clusters: 40,
+        events_per_day: 4.0,
+        pair_strength: 0.9,
+        popularity_skew: 0.4,
+        drift: Drift::Slow { rate: args.drift_rate },
+        ..simulate::Config::default()
+    }
 }
 
 /// The demo's own settings, then those of the command line, which are stronger.

@@ -18,10 +18,12 @@ pub(super) const SETTINGS: &[&str] = &[
     "inference.max_keys=300",
     "inference.decoding.constrained=true",
     "finetune.window=\"14d\"",
-    "finetune.samples=1200",
-    "finetune.watched=50",
+    "finetune.samples=1000",
+    "finetune.watched=150",
     "finetune.prompt=\"rag\"",
     "finetune.embedded.epochs=1",
+    "finetune.embedded.batch=8",
+    "finetune.embedded.learning_rate=0.002",
 ];
 /// There is none to tune.
 #[cfg(not(feature = "embedded"))]
