@@ -18,8 +18,8 @@ pub(super) const SETTINGS: &[&str] = &[
     "inference.max_keys=300",
     "inference.decoding.constrained=true",
     "finetune.window=\"14d\"",
-    "finetune.samples=1500",
-    "finetune.watched=150",
+    "finetune.samples=1000",
+    "finetune.watched=200",
     "finetune.prompt=\"rag\"",
     "finetune.embedded.epochs=1",
     "finetune.embedded.batch=8",
@@ -33,7 +33,7 @@ pub(super) const SETTINGS: &[&str] = &[];
 pub(super) const PACE: &str = if cfg!(feature = "embedded") { "20s" } else { "4s" };
 
 /// Days that arrive, at least and at most: a model that its gates let through is waited for.
-pub(super) const DAYS: [u32; 2] = if cfg!(feature = "embedded") { [20, 120] } else { [20, 20] };
+pub(super) const DAYS: [u32; 2] = if cfg!(feature = "embedded") { [20, 60] } else { [20, 20] };
 
 /// Days that it has to predict for before the demo ends.
 pub(super) const SEEN: u32 = 4;
