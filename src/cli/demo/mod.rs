@@ -32,7 +32,7 @@ use agreement::Pairs;
 use asker::Asker;
 use told::{Row, announce, tell};
 
-/// Days of log before the server starts: the samples' window of the model, and the week before it that prompts show.
+/// Days of log before the server starts. The samples' window of the model, and the week before it that prompts show, are in.
 const FIRST_DAYS: u32 = 28;
 /// When it refreshes, and how often it looks whether a new day has come.
 const POLICY: [&str; 2] = ["refresh.policy=\"adaptive\"", "refresh.look=250ms"];
