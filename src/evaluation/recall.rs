@@ -48,13 +48,15 @@ struct Tally {
 #[derive(Clone, Debug)]
 pub struct RecallTally {
     clusters: usize,
+    least: usize,
     users: Vec<Tally>,
 }
 
 impl RecallTally {
-    /// No user yet; predictions are among so many clusters.
-    pub fn new(clusters: usize) -> Self {
-        Self { clusters, users: Vec::new() }
+    /// No user yet; predictions are among so many clusters, at positions with at least `least` clusters before them: 1 for
+    /// a table, which backs off, `k` for a model that is asked about full keys only.
+    pub fn new(clusters: usize, least: usize) -> Self {
+        Self { clusters, least: least.max(1), users: Vec::new() }
     }
 
     /// Takes a user's sequences. `predict` is asked at each position with the sequence up to it, oldest first.
@@ -62,7 +64,7 @@ impl RecallTally {
         let mut tally = Tally::default();
         for sequence in sequences {
             let places: HashMap<ClusterId, usize> = sequence.iter().copied().zip(1..).collect();
-            for met in 1..sequence.len() {
+            for met in self.least..sequence.len() {
                 let later = sequence.len() - met;
                 let is_later = |cluster| places.get(&cluster).is_some_and(|&place| place > met);
                 tally.positions += 1;
@@ -99,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_prediction_counts_where_it_comes_later_in_the_same_sequence() {
-        let mut tally = RecallTally::new(5);
+        let mut tally = RecallTally::new(5, 1);
         let mut asked = Vec::new();
         tally.take(&[ids(&[1, 2, 3]), ids(&[4, 3])], |history| {
             asked.push(history.to_vec());
@@ -114,19 +116,33 @@ mod tests {
     }
 
     #[test]
+    fn a_model_is_not_asked_before_a_key_is_whole() {
+        let mut tally = RecallTally::new(9, 2);
+        let mut asked = Vec::new();
+        tally.take(&[ids(&[1, 2, 3, 4]), ids(&[5, 6])], |history| {
+            asked.push(history.to_vec());
+            Some(ClusterId(4))
+        });
+        tally.take(&[ids(&[7, 8])], |_| None);
+        assert_eq!(asked, [ids(&[1, 2]), ids(&[1, 2, 3])]);
+        let recall = tally.finish().unwrap();
+        assert_eq!((recall.users, recall.positions, recall.hits), (1, 2, 2));
+    }
+
+    #[test]
     fn what_came_before_or_never_is_no_hit() {
-        let mut tally = RecallTally::new(5);
+        let mut tally = RecallTally::new(5, 1);
         tally.take(&[ids(&[1, 2, 3])], |_| Some(ClusterId(1)));
         tally.take(&[ids(&[1, 2])], |_| None);
         tally.take(&[ids(&[1])], |_| Some(ClusterId(2)));
         let recall = tally.finish().unwrap();
         assert_eq!((recall.users, recall.positions, recall.hits), (2, 3, 0));
-        assert_eq!(RecallTally::new(5).finish(), None);
+        assert_eq!(RecallTally::new(5, 1).finish(), None);
     }
 
     #[test]
     fn the_interval_is_that_of_users_and_comes_out_the_same_again() {
-        let mut tally = RecallTally::new(100);
+        let mut tally = RecallTally::new(100, 1);
         for user in 0..200_u32 {
             tally.take(&[ids(&[1, 2])], |_| Some(ClusterId(if user % 4 == 0 { 2 } else { 3 })));
         }

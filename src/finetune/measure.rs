@@ -37,8 +37,8 @@ pub struct Asking {
 }
 
 /// Asks `model`, unconstrained and greedily, what [`Config::watched`](super::Config) held-out users take up next at
-/// each of their positions in the samples' window, by the samples' prompt. What that shows of recent behaviour is
-/// counted as for the samples: from the other users, strictly before the position.
+/// each position in the samples' window that has `k` clusters before it, by the samples' prompt. What that shows of recent
+/// behaviour is counted as for the samples: from the other users, strictly before the position.
 ///
 /// Tells `told` beforehand what it is going to take. Where the budget does not do for all, the users that are left without
 /// an answer have no part in recall.
@@ -67,7 +67,7 @@ pub async fn measure(
         answers.free(ExactMatch { asked: said.said, matched: said.exact });
         answers.key(key, said.first);
     }
-    let mut recall = RecallTally::new(clusters);
+    let mut recall = RecallTally::new(clusters, by.manifest.k);
     for User { sequences, places } in &users {
         let of_user: Option<Vec<&Parsed>> = places.iter().map(|&place| said[place].as_ref()).collect();
         let Some(of_user) = of_user else { continue };

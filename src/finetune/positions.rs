@@ -1,5 +1,5 @@
 //! What held-out users are asked about: the moments at which they took up something else, each with what was known just
-//! before it.
+//! before it. A model learns to go on from `k` clusters and is asked about no fewer, so moments before that are left out.
 
 use std::collections::{BinaryHeap, HashMap};
 
@@ -26,13 +26,13 @@ pub(super) struct Asked {
 /// A user who is asked about.
 pub(super) struct User {
     pub(super) sequences: Vec<Vec<ClusterId>>,
-    /// Of each position that has a successor, sequence by sequence: its place in the plan.
+    /// Of each position with `k` clusters before it, sequence by sequence: its place in the plan.
     pub(super) places: Vec<usize>,
 }
 
 /// A moment at which a user takes up something else.
 struct Position {
-    /// The latest `k` clusters met before, or all where there are fewer.
+    /// The latest `k` clusters met before.
     key: Vec<ClusterId>,
     at: DateTime<Utc>,
 }
@@ -54,18 +54,21 @@ pub(super) async fn asked(manifest: &Manifest, log: &Log) -> Result<Asked, Finet
     }
     let mut places = places.into_iter();
     let user = |sequences: UserSequences| User {
-        places: places.by_ref().take(sequences.iter().map(|sequence| sequence.len() - 1).sum()).collect(),
+        places: places.by_ref().take(sequences.iter().map(|sequence| full(sequence, manifest.k)).sum()).collect(),
         sequences: clusters_of(&sequences),
     };
     let users = users.into_iter().map(user).collect();
     Ok(Asked { plan, users })
 }
 
-/// The held-out users that a hash draws first; the same whenever they are drawn.
+/// The held-out users with a position that a hash draws first; the same whenever they are drawn.
 async fn users(manifest: &Manifest, log: &Log, window: &Window) -> Result<Vec<UserSequences>, FinetuneError> {
     let mut drawn: BinaryHeap<(u64, UserSequences)> = BinaryHeap::new();
     let mut users = log.of(Users::HeldOut(manifest.held_out.clone())).sequences(window).await?;
     while let Some(sequences) = users.try_next().await? {
+        if sequences.iter().all(|sequence| full(sequence, manifest.k) == 0) {
+            continue;
+        }
         let mut hasher = Xxh3::with_seed(manifest.config.seed);
         sequences.iter().flatten().for_each(|met| hasher.update(&met.cluster.0.to_le_bytes()));
         drawn.push((hasher.digest(), sequences));
@@ -76,9 +79,14 @@ async fn users(manifest: &Manifest, log: &Log, window: &Window) -> Result<Vec<Us
     Ok(drawn.into_sorted_vec().into_iter().map(|(_, sequences)| sequences).collect())
 }
 
+/// Positions of a sequence that have `k` clusters before them.
+fn full(sequence: &[Meeting], k: usize) -> usize {
+    sequence.len().saturating_sub(k)
+}
+
 fn positions(sequence: &[Meeting], k: usize) -> impl Iterator<Item = Position> {
-    (1..sequence.len()).map(move |met| {
-        let key = sequence[met.saturating_sub(k)..met].iter().map(|meeting| meeting.cluster).collect();
+    (k..sequence.len()).map(move |met| {
+        let key = sequence[met - k..met].iter().map(|meeting| meeting.cluster).collect();
         Position { key, at: sequence[met].at }
     })
 }

@@ -38,7 +38,7 @@ fn report(predict: impl Fn(&[ClusterId]) -> ClusterId) -> Report {
         // Each answer is some cluster's description.
         answers.free(ExactMatch { asked: 1, matched: 1 });
     }
-    let mut recall = RecallTally::new(CLUSTERS as usize);
+    let mut recall = RecallTally::new(CLUSTERS as usize, 1);
     for sequence in users {
         recall.take(&[sequence], |met| Some(predict(met)));
     }

@@ -118,7 +118,7 @@ async fn by_held_out(
         return Ok(());
     }
     let Some(table) = without_held_out(cycle, input, log, window, answered).await? else { return Ok(()) };
-    let mut recall = RecallTally::new(input.taxonomy.clusters().len());
+    let mut recall = RecallTally::new(input.taxonomy.clusters().len(), 1);
     let mut coverage = report.coverage.unwrap_or_default();
     let nobody = ClusterSet::default();
     let rules = Rules { blocklist: &nobody, max_history: usize::MAX };
