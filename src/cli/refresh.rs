@@ -53,6 +53,13 @@ pub(super) struct Args {
     allow_taxonomy_change: bool,
 }
 
+impl Args {
+    /// Whether a language model of this process may be asked.
+    fn asks(&self) -> bool {
+        self.why != Some(None) && self.export_batch.is_none() && self.import_batch.is_none()
+    }
+}
+
 #[derive(Debug, clap::Subcommand)]
 enum Instead {
     /// Replay the log under several refresh policies: what does each reach, and what does it cost?
@@ -64,7 +71,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         return backtest::run(common, args);
     }
     let config = common.start()?;
-    if config.inference.backend == Backend::Embedded {
+    if config.inference.backend == Backend::Embedded && args.asks() {
         before_computing(&config);
     }
     let store = Store::open(&config.store)?;
