@@ -19,6 +19,7 @@ pub struct Answers {
     keys: u64,
     most_popular: u64,
     own: u64,
+    key_clusters: u64,
 }
 
 /// Exact match (section 2.2): of so many unconstrained answers, so many were one cluster's description.
@@ -56,6 +57,9 @@ pub struct Collapse {
     pub most_popular: u64,
     /// Keys answered with a cluster of their own.
     pub own: u64,
+    /// Clusters of these keys, added up; over `clusters`, what `own` would be by chance.
+    #[serde(default)]
+    pub key_clusters: u64,
 }
 
 impl Answers {
@@ -63,7 +67,8 @@ impl Answers {
     /// first.
     pub fn new(clusters: u64, popular: Vec<ClusterId>) -> Self {
         let (exact_match, fallbacks) = (ExactMatch::default(), Fallbacks::default());
-        Self { exact_match, fallbacks, clusters, popular, answered: HashMap::new(), keys: 0, most_popular: 0, own: 0 }
+        let (answered, [keys, most_popular, own, key_clusters]) = (HashMap::new(), [0; 4]);
+        Self { exact_match, fallbacks, clusters, popular, answered, keys, most_popular, own, key_clusters }
     }
 
     /// Takes unconstrained answers.
@@ -83,6 +88,7 @@ impl Answers {
         self.keys += 1;
         *self.answered.entry(answer).or_default() += 1;
         self.own += u64::from(key.contains(&answer));
+        self.key_clusters += key.len() as u64;
         let novel = self.popular.iter().find(|cluster| !key.contains(cluster));
         self.most_popular += u64::from(novel == Some(&answer));
     }
@@ -108,6 +114,7 @@ impl Answers {
             largest_keys: largest.map_or(0, |(_, &keys)| keys),
             most_popular: self.most_popular,
             own: self.own,
+            key_clusters: self.key_clusters,
         }
     }
 }
@@ -126,7 +133,7 @@ mod tests {
         answers.free(ExactMatch { asked: 2, matched: 1 });
         let collapse = answers.collapse();
         assert_eq!((collapse.keys, collapse.distinct, collapse.largest, collapse.largest_keys), (3, 2, Some(c), 2));
-        assert_eq!((collapse.most_popular, collapse.own), (2, 1));
+        assert_eq!((collapse.most_popular, collapse.own, collapse.key_clusters), (2, 1, 6));
         assert_eq!(answers.fallbacks(), Fallbacks { asked: 4, fell_back: 1 });
         assert_eq!(answers.exact_match(), ExactMatch { asked: 2, matched: 1 });
     }

@@ -25,6 +25,7 @@ pub(super) fn collapse(report: &Report, config: &Config) -> Found {
     }
     let possible = found.keys.min(found.clusters);
     let largest = found.largest.map_or("none".to_owned(), |cluster| cluster.to_string());
+    let own_at_random = found.key_clusters as f64 / (found.clusters * found.keys).max(1) as f64;
     let shares = [
         (format!("{} answers to {} keys of {} clusters", found.distinct, found.keys, found.clusters), None),
         (format!("{} are cluster {largest}", share(found.largest_keys, found.keys)), Some(gate.max_largest)),
@@ -32,7 +33,14 @@ pub(super) fn collapse(report: &Report, config: &Config) -> Found {
             format!("{} are the most popular novel cluster", share(found.most_popular, found.keys)),
             Some(gate.max_popular),
         ),
-        (format!("{} are clusters of the key itself", share(found.own, found.keys)), Some(gate.max_own)),
+        (
+            format!(
+                "{} are clusters of the key itself ({} at random)",
+                share(found.own, found.keys),
+                percent(own_at_random)
+            ),
+            Some(gate.max_own.max(OFTEN * own_at_random)),
+        ),
     ];
     let figures = [0, found.largest_keys, found.most_popular, found.own].map(|keys| of(keys, found.keys));
     let mut outside = Vec::new();
@@ -50,6 +58,9 @@ pub(super) fn collapse(report: &Report, config: &Config) -> Found {
     }
     Outside(format!("the answers collapse: {}; fine-tune on more varied samples", outside.join("; ")))
 }
+
+/// So many times as often as by chance a key's own cluster is no copying yet: of few clusters chance alone names many.
+const OFTEN: f64 = 2.0;
 
 pub(super) fn fallbacks(report: &Report, config: &Config) -> Found {
     let Some(found) = report.fallbacks else { return unasked() };
