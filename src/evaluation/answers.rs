@@ -19,7 +19,6 @@ pub struct Answers {
     keys: u64,
     most_popular: u64,
     own: u64,
-    key_clusters: u64,
 }
 
 /// Exact match (section 2.2): of so many unconstrained answers, so many were one cluster's description.
@@ -55,11 +54,9 @@ pub struct Collapse {
     pub largest_keys: u64,
     /// Keys answered with the most popular cluster that is not their own.
     pub most_popular: u64,
-    /// Keys answered with a cluster of their own.
+    /// Of the unconstrained answers that match exactly, those that name a cluster of the key itself. Constrained ones tell
+    /// nothing of copying: the best whole name need not be what the model would say, and the next one stands in.
     pub own: u64,
-    /// Clusters of these keys, added up; over `clusters`, what `own` would be by chance.
-    #[serde(default)]
-    pub key_clusters: u64,
 }
 
 impl Answers {
@@ -67,14 +64,14 @@ impl Answers {
     /// first.
     pub fn new(clusters: u64, popular: Vec<ClusterId>) -> Self {
         let (exact_match, fallbacks) = (ExactMatch::default(), Fallbacks::default());
-        let (answered, [keys, most_popular, own, key_clusters]) = (HashMap::new(), [0; 4]);
-        Self { exact_match, fallbacks, clusters, popular, answered, keys, most_popular, own, key_clusters }
+        Self { exact_match, fallbacks, clusters, popular, answered: HashMap::new(), keys: 0, most_popular: 0, own: 0 }
     }
 
-    /// Takes unconstrained answers.
-    pub fn free(&mut self, answers: ExactMatch) {
+    /// Takes unconstrained answers, of which `own` name a cluster of the key itself.
+    pub fn free(&mut self, answers: ExactMatch, own: u64) {
         self.exact_match.asked += answers.asked;
         self.exact_match.matched += answers.matched;
+        self.own += own;
     }
 
     /// Takes what a key was answered with first, before own clusters were taken out; `None` where no answer could be
@@ -87,8 +84,6 @@ impl Answers {
         };
         self.keys += 1;
         *self.answered.entry(answer).or_default() += 1;
-        self.own += u64::from(key.contains(&answer));
-        self.key_clusters += key.len() as u64;
         let novel = self.popular.iter().find(|cluster| !key.contains(cluster));
         self.most_popular += u64::from(novel == Some(&answer));
     }
@@ -114,7 +109,6 @@ impl Answers {
             largest_keys: largest.map_or(0, |(_, &keys)| keys),
             most_popular: self.most_popular,
             own: self.own,
-            key_clusters: self.key_clusters,
         }
     }
 }
@@ -130,11 +124,11 @@ mod tests {
         for (key, answer) in [([a, b], Some(c)), ([b, c], Some(a)), ([c, d], Some(c)), ([d, a], None)] {
             answers.key(&key, answer);
         }
-        answers.free(ExactMatch { asked: 2, matched: 1 });
+        answers.free(ExactMatch { asked: 3, matched: 2 }, 1);
         let collapse = answers.collapse();
         assert_eq!((collapse.keys, collapse.distinct, collapse.largest, collapse.largest_keys), (3, 2, Some(c), 2));
-        assert_eq!((collapse.most_popular, collapse.own, collapse.key_clusters), (2, 1, 6));
+        assert_eq!((collapse.most_popular, collapse.own), (2, 1));
         assert_eq!(answers.fallbacks(), Fallbacks { asked: 4, fell_back: 1 });
-        assert_eq!(answers.exact_match(), ExactMatch { asked: 2, matched: 1 });
+        assert_eq!(answers.exact_match(), ExactMatch { asked: 3, matched: 2 });
     }
 }

@@ -64,7 +64,7 @@ pub async fn measure(
     let mut answers = evaluation::Answers::new(clusters as u64, popular(by.manifest, log).await?);
     for (Planned { key, .. }, said) in plan.iter().zip(&said) {
         let Some(said) = said else { continue };
-        answers.free(ExactMatch { asked: said.said, matched: said.exact });
+        answers.free(ExactMatch { asked: said.said, matched: said.exact }, said.own);
         answers.key(key, said.first);
     }
     let mut recall = RecallTally::new(clusters, by.manifest.k);

@@ -189,7 +189,6 @@ impl Bulk {
 
     fn count(&self, tally: &mut Tally, known: &Known) {
         tally.planned += 1;
-        tally.own += known.own;
         tally.asked_again += u64::from(known.said.len() > 1);
         match &known.outcome {
             Outcome::Answered(_) => tally.answered += 1,

@@ -15,7 +15,6 @@ pub(super) struct Known {
     /// The questions that were answered so.
     pub(super) used: Vec<u128>,
     pub(super) first: Parsed,
-    pub(super) own: u64,
     pub(super) outcome: Outcome,
 }
 
@@ -37,7 +36,7 @@ impl Bulk {
         let Planned { key, context } = planned;
         let vocabulary = self.prompts.vocabulary();
         let messages = self.prompts.render(key, context)?;
-        let (mut said, mut used, mut first, mut own) = (Vec::new(), Vec::new(), Parsed::default(), 0);
+        let (mut said, mut used, mut first) = (Vec::new(), Vec::new(), Parsed::default());
         let mut outcome = Outcome::Fallback;
         for decoding in decodings(&self.config.decoding, purpose, key.len()) {
             let question = question_key(self.model.id(), &messages, decoding, vocabulary.hash());
@@ -46,7 +45,6 @@ impl Bulk {
                 break;
             };
             let parsed = parse(vocabulary, key, &candidates);
-            own += parsed.own;
             if said.is_empty() {
                 first = parsed.clone();
             }
@@ -57,7 +55,7 @@ impl Bulk {
                 break;
             }
         }
-        Ok(Known { messages, said, used, first, own, outcome })
+        Ok(Known { messages, said, used, first, outcome })
     }
 }
 

@@ -42,7 +42,7 @@ impl Run {
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Tally { planned, answered, fallbacks, failed, left_out, .. } = self.tally;
-        let Unconstrained { answers, exact } = self.unconstrained;
+        let Unconstrained { answers, exact, .. } = self.unconstrained;
         write!(
             f,
             "{answered} of {planned} keys answered, {fallbacks} fell back, {failed} failed, {left_out} left out"
@@ -69,8 +69,6 @@ pub struct Tally {
     pub failed: u64,
     /// Keys that were not asked for, because of the budget or because nothing was to be asked.
     pub left_out: u64,
-    /// Answers that named one of the key's own clusters.
-    pub own: u64,
 }
 
 /// Unconstrained answers (section 2.2).
@@ -80,12 +78,15 @@ pub struct Unconstrained {
     pub answers: u64,
     /// Those that, trimmed, equal one description.
     pub exact: u64,
+    /// Of these, those that name a cluster of the key itself.
+    pub own: u64,
 }
 
 impl Unconstrained {
     pub(super) fn add(&mut self, parsed: &Parsed) {
         self.answers += parsed.said;
         self.exact += parsed.exact;
+        self.own += parsed.own;
     }
 }
 

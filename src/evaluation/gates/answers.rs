@@ -2,7 +2,7 @@
 
 use super::Found::{self, Outside, Unknown, Within};
 use super::{of, percent, share};
-use crate::evaluation::{Config, ExactMatch, Report};
+use crate::evaluation::{Collapse, CollapseGate, Config, ExactMatch, Report};
 
 pub(super) fn exact_match(found: Option<ExactMatch>, config: &Config) -> Found {
     let Some(ExactMatch { asked, matched }) = found else { return unasked() };
@@ -24,43 +24,41 @@ pub(super) fn collapse(report: &Report, config: &Config) -> Found {
         return Unknown(format!("{} keys were answered, at least {} are needed to tell", found.keys, gate.min_keys));
     }
     let possible = found.keys.min(found.clusters);
-    let largest = found.largest.map_or("none".to_owned(), |cluster| cluster.to_string());
-    let own_at_random = found.key_clusters as f64 / (found.clusters * found.keys).max(1) as f64;
-    let shares = [
-        (format!("{} answers to {} keys of {} clusters", found.distinct, found.keys, found.clusters), None),
-        (format!("{} are cluster {largest}", share(found.largest_keys, found.keys)), Some(gate.max_largest)),
-        (
-            format!("{} are the most popular novel cluster", share(found.most_popular, found.keys)),
-            Some(gate.max_popular),
-        ),
-        (
-            format!(
-                "{} are clusters of the key itself ({} at random)",
-                share(found.own, found.keys),
-                percent(own_at_random)
-            ),
-            Some(gate.max_own.max(OFTEN * own_at_random)),
-        ),
-    ];
-    let figures = [0, found.largest_keys, found.most_popular, found.own].map(|keys| of(keys, found.keys));
+    let distinct = format!("{} answers to {} keys of {} clusters", found.distinct, found.keys, found.clusters);
     let mut outside = Vec::new();
     if of(found.distinct, possible) < gate.min_distinct {
         let least = (gate.min_distinct * possible as f64).ceil();
-        outside.push(format!("{}, at least {least} are needed", shares[0].0));
+        outside.push(format!("{distinct}, at least {least} are needed"));
     }
-    for ((says, max), figure) in shares.iter().zip(figures) {
-        if let Some(max) = max.filter(|&max| figure > max) {
+    let mut within = vec![distinct];
+    for (figure, says, max) in shares(report, &found, gate) {
+        if figure > max {
             outside.push(format!("{says}, at most {} may be", percent(max)));
         }
+        within.push(says);
     }
     if outside.is_empty() {
-        return Within(shares.map(|(says, _)| says).join(", "));
+        return Within(within.join(", "));
     }
     Outside(format!("the answers collapse: {}; fine-tune on more varied samples", outside.join("; ")))
 }
 
-/// So many times as often as by chance a key's own cluster is no copying yet: of few clusters chance alone names many.
-const OFTEN: f64 = 2.0;
+/// What may not take too much of all: its share, how it reads, and the bound.
+fn shares(report: &Report, found: &Collapse, gate: &CollapseGate) -> Vec<(f64, String, f64)> {
+    let of_keys =
+        |keys, what: &str, max| (of(keys, found.keys), format!("{} are {what}", share(keys, found.keys)), max);
+    let largest = found.largest.map_or("none".to_owned(), |cluster| format!("cluster {cluster}"));
+    let mut shares = vec![
+        of_keys(found.largest_keys, &largest, gate.max_largest),
+        of_keys(found.most_popular, "the most popular novel cluster", gate.max_popular),
+    ];
+    let named = report.exact_match.map_or(0, |found| found.matched);
+    if named >= gate.min_keys {
+        let says = format!("{} of {named} unconstrained ones are clusters of the key itself", share(found.own, named));
+        shares.push((of(found.own, named), says, gate.max_own));
+    }
+    shares
+}
 
 pub(super) fn fallbacks(report: &Report, config: &Config) -> Found {
     let Some(found) = report.fallbacks else { return unasked() };

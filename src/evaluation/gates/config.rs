@@ -59,7 +59,7 @@ pub struct CollapseGate {
     pub max_largest: f64,
     /// The most that the most popular novel cluster may take of all.
     pub max_popular: f64,
-    /// The most that clusters of the key itself may take of all; twice their share by chance where that is more.
+    /// The most that clusters of the key itself may take of all unconstrained answers that name a cluster.
     pub max_own: f64,
 }
 

@@ -49,7 +49,7 @@ impl Answered {
     pub(super) fn figures(&self, clusters: u64) -> evaluation::Answers {
         let popular = self.popular.clusters.iter().map(|&(cluster, _)| cluster).collect();
         let mut figures = evaluation::Answers::new(clusters, popular);
-        figures.free(exact_match(self.run.unconstrained));
+        figures.free(exact_match(self.run.unconstrained), self.run.unconstrained.own);
         self.run.firsts.iter().for_each(|(key, first)| figures.key(key, *first));
         figures
     }
