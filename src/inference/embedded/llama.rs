@@ -8,6 +8,7 @@ use candle_nn::ops::{rms_norm, silu, softmax_last_dim};
 use candle_nn::rotary_emb::rope_i;
 
 use super::error::LoadError;
+use super::product::product;
 use super::shape::Shape;
 use super::weights::Weights;
 
@@ -44,7 +45,7 @@ impl Linear {
     }
 
     fn forward(&self, rows: &Tensor) -> Result<Tensor> {
-        rows.matmul(&self.0.t()?)
+        product(rows, &self.0.t()?)
     }
 }
 
@@ -128,7 +129,7 @@ fn angles(weights: &mut Weights, shape: &Shape, device: &Device) -> std::result:
     let product = || {
         let turns = Tensor::from_vec(turns, (1, half), device)?;
         let turns = factors.map_or(Ok(turns.clone()), |factors| turns.broadcast_div(&factors))?;
-        Tensor::from_vec(positions, (shape.context, 1), device)?.matmul(&turns)
+        product(&Tensor::from_vec(positions, (shape.context, 1), device)?, &turns)
     };
     product().map_err(|error| weights.base.error(error))
 }
@@ -171,10 +172,10 @@ impl Layer {
         room.keys.slice_set(&turned(&key, sight)?, 1, sight.first)?;
         room.values.slice_set(&value, 1, sight.first)?;
         let keys = room.keys.narrow(1, 0, sight.slots)?;
-        let scores = query.matmul(&keys.transpose(1, 2)?)?;
+        let scores = product(&query, &keys.transpose(1, 2)?)?;
         let scores = scores.reshape((shape.heads, count, sight.slots))?.broadcast_add(&sight.mask)?;
         let shares = softmax_last_dim(&scores)?.reshape((kv, shape.heads / kv * count, sight.slots))?;
-        let seen = shares.matmul(&room.values.narrow(1, 0, sight.slots)?)?;
+        let seen = product(&shares, &room.values.narrow(1, 0, sight.slots)?)?;
         let seen = seen.reshape((shape.heads, count, head))?.transpose(0, 1)?.reshape((count, shape.width))?;
         self.output.forward(&seen)
     }
@@ -201,5 +202,5 @@ fn turned(heads: &Tensor, sight: &Sight) -> Result<Tensor> {
 /// Scores of each row for each of the tokens whose rows of the head are given.
 pub(super) fn scores(out: &Tensor, head: &Tensor) -> Result<Vec<Vec<f32>>> {
     debug_assert_eq!(out.dim(D::Minus1)?, head.dim(D::Minus1)?);
-    out.matmul(&head.t()?)?.to_vec2()
+    product(out, &head.t()?)?.to_vec2()
 }

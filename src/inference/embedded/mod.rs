@@ -18,6 +18,7 @@ mod fetch;
 mod gguf;
 mod llama;
 mod names;
+mod product;
 mod search;
 mod shape;
 mod threads;

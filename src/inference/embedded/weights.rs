@@ -8,6 +8,7 @@ use candle_core::{Device, Tensor};
 use super::device::device;
 use super::error::LoadError;
 use super::gguf::Gguf;
+use super::product::product;
 
 /// The tensors of a file, and what a LoRA adapter adds to them.
 pub(super) struct Weights {
@@ -75,7 +76,7 @@ impl Adapter {
         self.unused.remove(&up);
         // llama.cpp reads an alpha of 0 as a scale of 1.
         let scale = if self.alpha == 0.0 { 1.0 } else { f64::from(self.alpha) / rank as f64 };
-        let delta = b.matmul(&a).and_then(|product| product * scale);
+        let delta = product(&b, &a).and_then(|product| product * scale);
         delta.map(Some).map_err(|error| self.gguf.error(format!("{name}: {error}")))
     }
 

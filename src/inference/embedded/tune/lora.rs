@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::config::Config;
+use crate::inference::embedded::product::product;
 use crate::inference::embedded::shape::Shape;
 
 /// What is learnt: `A` (rank by inputs) and `B` (outputs by rank) of each adapted matrix, one after the other.
@@ -88,13 +89,13 @@ impl<'m> Adapted<'m> {
     }
 
     pub(super) fn forward(&self, x: &Tensor, lora: &Lora) -> Result<Tensor> {
-        let out = x.matmul(&self.frozen.t()?)?;
+        let out = product(x, &self.frozen.t()?)?;
         if self.parts.iter().all(|(_, at)| at.is_none()) {
             return Ok(out);
         }
         let delta = |&(outputs, at): &(usize, Option<usize>)| match at {
             None => Tensor::zeros((x.dim(0)?, outputs), out.dtype(), out.device()),
-            Some(at) => self.low(x, at, lora)?.matmul(&lora.tensors[at + 1].t()?),
+            Some(at) => product(&self.low(x, at, lora)?, &lora.tensors[at + 1].t()?),
         };
         let deltas = self.parts.iter().map(delta).collect::<Result<Vec<_>>>()?;
         out + if deltas.len() == 1 { deltas[0].clone() } else { Tensor::cat(&deltas, 1)? }
@@ -102,7 +103,7 @@ impl<'m> Adapted<'m> {
 
     /// Rows by rank, scaled.
     fn low(&self, x: &Tensor, at: usize, lora: &Lora) -> Result<Tensor> {
-        x.matmul(&lora.tensors[at].t()?)? * lora.scale
+        product(x, &lora.tensors[at].t()?)? * lora.scale
     }
 
     /// From the gradient of the output to that of the input `x`.
@@ -113,15 +114,15 @@ impl<'m> Adapted<'m> {
         lora: &Lora,
         gradients: &mut Gradients,
     ) -> Result<Tensor> {
-        let mut to_x = gradient.matmul(self.frozen)?;
+        let mut to_x = product(gradient, self.frozen)?;
         let mut first = 0;
         for &(outputs, at) in &self.parts {
             if let Some(at) = at {
-                let gradient = gradient.narrow(1, first, outputs)?;
-                let low = (gradient.matmul(&lora.tensors[at + 1])? * lora.scale)?;
-                gradients.add(at, low.t()?.matmul(x)?)?;
-                gradients.add(at + 1, gradient.t()?.matmul(&self.low(x, at, lora)?)?)?;
-                to_x = (to_x + low.matmul(&lora.tensors[at])?)?;
+                let gradient = gradient.narrow(1, first, outputs)?.contiguous()?;
+                let low = (product(&gradient, &lora.tensors[at + 1])? * lora.scale)?;
+                gradients.add(at, product(&low.t()?, x)?)?;
+                gradients.add(at + 1, product(&gradient.t()?, &self.low(x, at, lora)?)?)?;
+                to_x = (to_x + product(&low, &lora.tensors[at])?)?;
             }
             first += outputs;
         }

@@ -14,6 +14,7 @@ use super::batch::{Batch, View};
 use super::lora::{Adapted, Gradients, Lora, fused};
 use super::ops::{entropy, gated, gated_back, rms_back, softmax_back};
 use crate::inference::embedded::llama::{Layer, Llama, by_head};
+use crate::inference::embedded::product::product;
 use crate::inference::embedded::shape::Shape;
 
 /// Rows whose scores for all tokens are in memory at a time.
@@ -133,10 +134,10 @@ impl<'m> Network<'m> {
             let asked = Tensor::from_slice(asked, asked.len(), x.device())?;
             let x = x.index_select(&asked, 0)?;
             let normed = rms_norm(&x, &self.model.norm, self.model.shape.epsilon)?;
-            let (lost, to_scores) = entropy(&normed.matmul(&self.model.head.t()?)?, tokens, weight)?;
+            let (lost, to_scores) = entropy(&product(&normed, &self.model.head.t()?)?, tokens, weight)?;
             loss += lost;
             if wanted {
-                let to_normed = to_scores.matmul(&self.model.head)?;
+                let to_normed = product(&to_scores, &self.model.head)?;
                 let nothing = x.zeros_like()?;
                 let back = rms_back(&to_normed, &x, &self.model.norm, self.model.shape.epsilon, &nothing)?;
                 to_x = to_x.index_add(&asked, &back, 0)?;
@@ -159,11 +160,11 @@ impl Block<'_> {
         let (mut shares, mut seen) = (Vec::new(), Vec::new());
         for view in &rows.views {
             let keys = key.index_select(&view.slots, 1)?;
-            let scores = view.of(&query, shape)?.matmul(&keys.transpose(1, 2)?)?;
+            let scores = product(&view.of(&query, shape)?, &keys.transpose(1, 2)?)?;
             let scores = scores.reshape((shape.heads, view.count, ()))?.broadcast_add(&view.mask)?;
             let share = softmax_last_dim(&scores)?.reshape((kv, shape.heads / kv * view.count, ()))?;
             let values = value.index_select(&view.slots, 1)?;
-            seen.push(share.matmul(&values)?.reshape((shape.heads, view.count, head))?);
+            seen.push(product(&share, &values)?.reshape((shape.heads, view.count, head))?);
             shares.push(share);
         }
         let seen = by_row(&Tensor::cat(&seen, 1)?)?;
@@ -205,11 +206,11 @@ impl Block<'_> {
         for (view, shares) in rows.views.iter().zip(&kept.shares) {
             let (query, to_seen) = (view.of(&kept.query, shape)?, view.of(&to_seen, shape)?);
             let values = kept.value.index_select(&view.slots, 1)?;
-            to_value = to_value.index_add(&view.slots, &shares.transpose(1, 2)?.matmul(&to_seen)?, 1)?;
-            let to_scores = softmax_back(&to_seen.matmul(&values.transpose(1, 2)?)?, shares)?;
-            to_key = to_key.index_add(&view.slots, &to_scores.transpose(1, 2)?.matmul(&query)?, 1)?;
+            to_value = to_value.index_add(&view.slots, &product(&shares.transpose(1, 2)?, &to_seen)?, 1)?;
+            let to_scores = softmax_back(&product(&to_seen, &values.transpose(1, 2)?)?, shares)?;
+            to_key = to_key.index_add(&view.slots, &product(&to_scores.transpose(1, 2)?, &query)?, 1)?;
             let keys = kept.key.index_select(&view.slots, 1)?;
-            to_query.push(to_scores.matmul(&keys)?.reshape((shape.heads, view.count, shape.head_width))?);
+            to_query.push(product(&to_scores, &keys)?.reshape((shape.heads, view.count, shape.head_width))?);
         }
         let back_turn = rows.sin.neg()?;
         let to_query = (turned(&Tensor::cat(&to_query, 1)?, &rows.cos, &back_turn)? * scale(shape))?;
