@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{TimeDelta, Utc};
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
 
 /// A path in `dir` that no other process or thread comes to.
 pub(crate) fn unique_path(dir: &Path, kind: &str) -> PathBuf {
@@ -20,7 +18,11 @@ pub(crate) fn unique_path(dir: &Path, kind: &str) -> PathBuf {
 
 /// A file in `dir` that has no name and never gets one: only this process can reach it, and it is gone when it is
 /// closed, even by a kill.
+#[cfg(target_os = "linux")]
 pub(crate) fn unnamed(dir: &Path) -> io::Result<File> {
+    use rustix::fs::{Mode, OFlags};
+    use rustix::io::Errno;
+
     // EXCL: it can never be given a name.
     let flags = OFlags::TMPFILE | OFlags::EXCL | OFlags::RDWR | OFlags::CLOEXEC;
     match rustix::fs::open(dir, flags, Mode::RUSR | Mode::WUSR) {
@@ -28,6 +30,9 @@ pub(crate) fn unnamed(dir: &Path) -> io::Result<File> {
         made => Ok(File::from(made?)),
     }
 }
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) use unlinked as unnamed;
 
 /// Hidden, so that readers of logs pass it by.
 const WRITING: &str = ".writing";
@@ -77,8 +82,8 @@ fn begun(name: &str) -> Option<i64> {
     nanos.parse().ok()
 }
 
-/// For file systems without `O_TMPFILE`: its name is gone before the first byte is written.
-fn unlinked(dir: &Path) -> io::Result<File> {
+/// For systems without `O_TMPFILE`: its name is gone before the first byte is written.
+pub(crate) fn unlinked(dir: &Path) -> io::Result<File> {
     let path = unique_path(dir, "unnamed");
     let file = File::options().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     match std::fs::remove_file(&path) {

@@ -99,6 +99,18 @@ fn before_computing(config: &Config) {
 #[cfg(all(feature = "refresher", not(feature = "embedded")))]
 fn before_computing(_: &Config) {}
 
+/// Ends this process with the one that started it, even when that is killed.
+#[cfg(all(feature = "refresher", target_os = "linux"))]
+fn end_with_parent() -> std::io::Result<()> {
+    Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
+}
+
+/// No other system does: it goes on until it comes to its pipes, and finds them closed.
+#[cfg(all(feature = "refresher", not(target_os = "linux")))]
+fn end_with_parent() -> std::io::Result<()> {
+    Ok(())
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Answer lookups over gRPC and HTTP, and keep the table fresh

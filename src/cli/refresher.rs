@@ -3,10 +3,10 @@
 use std::io;
 use std::process::ExitCode;
 
-use rustix::process::{Resource, Rlimit, Signal};
+use rustix::process::{Resource, Rlimit};
 
 use super::refresh::settings;
-use super::{Common, before_computing};
+use super::{Common, before_computing, end_with_parent};
 use crate::config::Config;
 use crate::inference::Backend;
 use crate::refresh::agent::Agent;
@@ -35,8 +35,7 @@ pub(super) fn run(common: &Common, _args: Args) -> anyhow::Result<ExitCode> {
 }
 
 fn make_small(config: &Config) -> io::Result<()> {
-    // Ends with the server even when that is killed.
-    rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
+    end_with_parent()?;
     rustix::process::setpriority_process(None, NICEST)?;
     let limit = config.refresh.memory_limit.as_u64();
     let hard = rustix::process::getrlimit(Resource::Data).maximum;

@@ -6,7 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use memmap2::{Advice, Mmap, UncheckedAdvice};
+use memmap2::{Mmap, UncheckedAdvice};
 use rustix::io::Errno;
 
 use super::private::PrivateFile;
@@ -34,7 +34,8 @@ impl Mapping {
         // `PrivateFile`; so nobody is left who could write to it or cut it off.
         let map = unsafe { Mmap::map(file.file()) }?;
         // Best effort: a kernel without huge pages for files costs time, not truth.
-        let _ = map.advise(Advice::HugePage);
+        #[cfg(target_os = "linux")]
+        let _ = map.advise(memmap2::Advice::HugePage);
         Ok(Self { map, locked: AtomicBool::new(false) })
     }
 

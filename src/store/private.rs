@@ -19,7 +19,7 @@ impl PrivateFile {
     /// Copies `source` into an unnamed file in `dir`: shared blocks where the file system can, else chunk by chunk.
     pub(super) fn copy(source: &File, dir: &Path) -> io::Result<Self> {
         let copy = unnamed(dir)?;
-        if rustix::fs::ioctl_ficlone(&copy, source).is_err() {
+        if !share_blocks(source, &copy) {
             write_chunks(source, &copy)?;
         }
         Ok(Self(copy))
@@ -34,6 +34,17 @@ impl PrivateFile {
     pub(super) fn sync(&self) -> io::Result<()> {
         self.0.sync_data()
     }
+}
+
+#[cfg(target_os = "linux")]
+fn share_blocks(source: &File, copy: &File) -> bool {
+    rustix::fs::ioctl_ficlone(copy, source).is_ok()
+}
+
+/// Elsewhere only files with a name can.
+#[cfg(not(target_os = "linux"))]
+fn share_blocks(_: &File, _: &File) -> bool {
+    false
 }
 
 fn write_chunks(source: &File, copy: &File) -> io::Result<()> {

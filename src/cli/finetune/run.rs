@@ -4,14 +4,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use rustix::process::{Signal, set_parent_process_death_signal};
 use serde_json::{Value, json};
 
 #[cfg(feature = "embedded")]
 use super::adapter;
 use super::{curate, judge, order};
 use crate::cli::tuned::tell_unasked;
-use crate::cli::{Common, before_computing, output, who};
+use crate::cli::{Common, before_computing, end_with_parent, output, who};
 use crate::evaluation;
 use crate::finetune::{Backend, Samples};
 use crate::inference::Model;
@@ -63,7 +62,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         before_computing(&config);
     }
     if args.attended {
-        set_parent_process_death_signal(Some(Signal::KILL))?;
+        end_with_parent()?;
     }
     let store = Store::open(&config.store)?;
     let taxonomy = load_taxonomy(&config.clusters)?;
