@@ -21,6 +21,8 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LAST_WAIT: Duration = Duration::from_secs(60);
 /// A process that lived this long starts again with the first wait.
 const SETTLED: Duration = Duration::from_secs(300);
+/// How long a process may live on that has closed its output.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// Keeps the refresher's process running.
 pub(super) struct Supervisor {
@@ -78,7 +80,7 @@ impl Supervisor {
             tokio::select! {
                 event = refresher.next_event() => match event {
                     Some(event) => self.tell(self.merged(event)),
-                    None => return Ended::Crashed(refresher.process.wait().await),
+                    None => return Ended::Crashed(refresher.ended().await),
                 },
                 Some(command) = self.commands.recv() => {
                     let RefreshCommand { action, note, answer } = command;
@@ -203,7 +205,16 @@ impl Refresher {
         self.stdin.flush().await
     }
 
-    /// The next event; `None` when the process has closed its end.
+    /// Waits until the process is over. One whose events nobody can hear any more is ended where it lives on.
+    async fn ended(&mut self) -> std::io::Result<ExitStatus> {
+        if let Ok(ended) = tokio::time::timeout(LAST_WORDS, self.process.wait()).await {
+            return ended;
+        }
+        self.process.kill().await?;
+        self.process.wait().await
+    }
+
+    /// The next event; `None` when the process has closed its end, or says what is no text.
     async fn next_event(&mut self) -> Option<RunEvent> {
         while let Ok(Some(line)) = self.lines.next_line().await {
             match serde_json::from_str(&line) {

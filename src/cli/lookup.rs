@@ -5,7 +5,6 @@ use std::num::NonZeroU32;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
 use chrono::Utc;
 use clap::Parser;
 use serde_json::json;
@@ -14,8 +13,8 @@ use super::{Common, output};
 use crate::client::{self, Client};
 use crate::config::Config;
 use crate::experiment::{Declared, Experiments};
-use crate::ids::{ClusterId, VersionId};
-use crate::lookup::{ClusterSet, Query, Rules, Scratch, lookup};
+use crate::ids::VersionId;
+use crate::lookup::{Query, Rules, Scratch, lookup};
 use crate::proto::{LookupRequest, Source as WireSource};
 use crate::store::Store;
 
@@ -39,7 +38,7 @@ pub(super) struct Args {
     /// The server's gRPC port: an address, or unix:PATH [default: serve.grpc_addr]
     #[arg(long)]
     addr: Option<String>,
-    /// Answer from the store, without a server
+    /// Answer from the store, without a server: copies and proves the table first, as a server does
     #[arg(long, conflicts_with = "addr")]
     offline: bool,
 }
@@ -124,22 +123,21 @@ fn offline(config: &Config, args: &Args) -> anyhow::Result<Told> {
     let experiments = declared.standing(&declared.ledger()?).experiments;
     let unit = args.unit.as_deref().unwrap_or_default();
     let mut assigned = experiments.assign(name, unit, Utc::now().timestamp());
-    let of_arm = assigned.map(|assigned| store.channel(assigned.channel)).transpose()?.flatten();
     // As a server does: an arm without a table is not named.
-    assigned = assigned.filter(|_| of_arm.is_some());
-    let channel = if of_arm.is_some() { of_arm } else { store.channel(name)? };
-    let channel = channel.with_context(|| format!("there is no channel `{name}`: publish a version on it first"))?;
-    let table = super::table::read(&store.table_path(channel.version))?;
-    let blocked = channel.blocklist.iter().filter_map(|&ClusterId(id)| table.index_of(ClusterId(id)));
-    let blocklist = ClusterSet::of(blocked);
-    let rules = Rules { blocklist: &blocklist, max_history: config.serve.max_history.get() };
+    if let Some(arm) = assigned
+        && store.channel(arm.channel)?.is_none()
+    {
+        assigned = None;
+    }
+    let snapshot = store.snapshot(assigned.map_or(name, |arm| arm.channel))?;
+    let rules = Rules { blocklist: &snapshot.blocklist, max_history: config.serve.max_history.get() };
     let query = Query { history: &args.history, limit: args.limit, exclude: &args.exclude };
     let mut scratch = Scratch::default();
-    let answer = lookup(&table, rules, query, &mut scratch)?;
+    let answer = lookup(&snapshot.table, rules, query, &mut scratch)?;
     let predictions = answer.predictions.iter().map(|prediction| {
         (prediction.cluster.0, f32::from(prediction.score), prediction.source.name(), prediction.level)
     });
     let predictions = predictions.collect();
     let assigned = assigned.map(|at| (at.experiment.to_owned(), at.arm.to_owned())).unwrap_or_default();
-    Ok(Told { version: channel.version, matched: answer.matched, assigned, predictions })
+    Ok(Told { version: snapshot.version, matched: answer.matched, assigned, predictions })
 }

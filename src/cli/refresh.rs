@@ -42,9 +42,9 @@ pub(super) struct Args {
     /// Read the answers to such requests from FILE, and ask nothing else
     #[arg(long, value_name = "FILE")]
     import_batch: Option<PathBuf>,
-    /// The channel to publish on
-    #[arg(long, default_value = "main")]
-    channel: String,
+    /// The channel to publish on [default: serve.channel]
+    #[arg(long)]
+    channel: Option<String>,
     /// Why, kept with the version. Without a text: refresh nothing, and tell what the adaptive policy has decided
     #[arg(long, value_name = "TEXT")]
     why: Option<Option<String>>,
@@ -75,14 +75,15 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         before_computing(&config);
     }
     let store = Store::open(&config.store)?;
+    let channel = args.channel.unwrap_or_else(|| config.serve.channel.clone());
     let why = match args.why {
-        Some(None) => return decisions::tell(common, &settings(&config), &store, &args.channel),
+        Some(None) => return decisions::tell(common, &settings(&config), &store, &channel),
         Some(Some(why)) => why,
         None => "asked for on the command line".into(),
     };
     let taxonomy = if args.allow_taxonomy_change { TaxonomyChange::Allowed } else { TaxonomyChange::Refused };
     let request = Request {
-        channel: args.channel,
+        channel,
         window: Window::parse(args.from.as_deref(), args.to.as_deref())?,
         counts: args.counts,
         exchange: match (args.export_batch, args.import_batch) {

@@ -82,9 +82,15 @@ enum Verb {
 
 #[derive(Debug, clap::Args)]
 struct ChannelArg {
-    /// The channel
-    #[arg(long, default_value = "main")]
-    channel: String,
+    /// The channel [default: serve.channel]
+    #[arg(long)]
+    channel: Option<String>,
+}
+
+impl ChannelArg {
+    fn name<'n>(&'n self, config: &'n Config) -> &'n str {
+        self.channel.as_ref().unwrap_or(&config.serve.channel)
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -103,13 +109,13 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         Verb::Show { version } => show(common, &store, version)?,
         Verb::Approve { version, why } => judged(common, version, &store.approve(version, &Note { who: who(), why })?)?,
         Verb::Reject { version, why } => judged(common, version, &store.reject(version, &Note { who: who(), why })?)?,
-        Verb::Moves { channel } => moves(common, &store, &channel.channel)?,
+        Verb::Moves { channel } => moves(common, &store, channel.name(&config))?,
         Verb::Publish { version, channel, why, allow_taxonomy_change } => {
             let taxonomy = if allow_taxonomy_change { TaxonomyChange::Allowed } else { TaxonomyChange::Refused };
-            moved(common, &store.publish(&channel.channel, version, &note(why), taxonomy)?)?;
+            moved(common, &store.publish(channel.name(&config), version, &note(why), taxonomy)?)?;
         }
         Verb::Rollback { version, channel, why } => {
-            moved(common, &store.rollback(&channel.channel, version, &note(why))?)?;
+            moved(common, &store.rollback(channel.name(&config), version, &note(why))?)?;
         }
         Verb::Gc { dry_run } => gc(common, &config, &store, dry_run)?,
     }

@@ -47,7 +47,7 @@ pub enum Error {
         /// The time that there was.
         after: Duration,
     },
-    /// The server answered with an error that no retry would change.
+    /// The server answered with an error: the same call is not sent again.
     #[error("the server refused with {:?}: {}", status.code(), told(status))]
     Refused {
         /// What it said, details included.

@@ -119,6 +119,7 @@ impl Cycle<'_> {
 
     /// Runs the steps, telling `progress` of each. A failure at any point leaves the live version as it was.
     pub async fn run(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Outcome, RefreshError> {
+        self.request.note.check()?;
         let _lock = RunLock::take(self.store.path())?;
         let mut input = input::read(self, progress).await?;
         let asking = Asking::of(self, &mut input)?;

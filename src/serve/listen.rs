@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 
@@ -67,12 +67,16 @@ pub(super) enum Listener {
 pub(super) struct SocketFile {
     socket: UnixListener,
     path: PathBuf,
+    /// Its device and its number there.
+    file: (u64, u64),
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
         // Gone already, or another server's by now: either way there is nothing to do.
-        let _ = std::fs::remove_file(&self.path);
+        if identity(&self.path).is_ok_and(|file| file == self.file) {
+            let _ = std::fs::remove_file(&self.path);
+        }
     }
 }
 
@@ -111,6 +115,11 @@ impl Accepted {
     }
 }
 
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    let file = std::fs::symlink_metadata(path)?;
+    Ok((file.dev(), file.ino()))
+}
+
 async fn tcp(field: &'static str, addr: SocketAddr) -> Result<(Listener, SocketAddr), StartError> {
     let refused = |source| StartError::Bind { field, addr, source };
     let port = TcpListener::bind(addr).await.map_err(refused)?;
@@ -119,9 +128,9 @@ async fn tcp(field: &'static str, addr: SocketAddr) -> Result<(Listener, SocketA
 }
 
 fn unix(path: &Path) -> Result<Listener, StartError> {
-    let bound = remove_stale(path).and_then(|()| UnixListener::bind(path));
-    let socket = bound.map_err(|source| StartError::BindSocket { path: path.to_owned(), source })?;
-    Ok(Listener::Unix(SocketFile { socket, path: path.to_owned() }))
+    let bound = remove_stale(path).and_then(|()| Ok((UnixListener::bind(path)?, identity(path)?)));
+    let (socket, file) = bound.map_err(|source| StartError::BindSocket { path: path.to_owned(), source })?;
+    Ok(Listener::Unix(SocketFile { socket, path: path.to_owned(), file }))
 }
 
 /// Removes a socket that a server left behind when it was killed; a living one's, and any other file, stays.

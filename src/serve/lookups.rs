@@ -47,6 +47,13 @@ struct Route<'r> {
     unserved: Option<Assigned<'r>>,
 }
 
+impl Route<'_> {
+    /// Whether an experiment has to know of it.
+    fn counts(&self) -> bool {
+        self.assigned.is_some() || self.unserved.is_some()
+    }
+}
+
 /// Answers questions from the live tables.
 pub(super) struct Lookups {
     live: Live,
@@ -111,13 +118,18 @@ impl Lookups {
         take: &mut impl FnMut(Reply<'_>),
     ) -> Result<(), ServeError> {
         let dealing = Dealing::default();
+        // A batch that fails has served nobody.
+        let mut served = Vec::new();
         // Questions are drawn some ahead of their answers; this shows each again, with its answer.
         let mut answering = questions.clone();
         let mut questions = questions.peekable();
         let mut index = 0;
         while let Some(first) = questions.peek() {
             let first = self.route(channels, first, &dealing);
-            let in_batch = |index, error| ServeError::InBatch { index, error: Box::new(error) };
+            let in_batch = |index, error| match error {
+                ServeError::NoTable => error,
+                error => ServeError::InBatch { index, error: Box::new(error) },
+            };
             let snapshot = self.snapshot(channels, first.channel).map_err(|error| in_batch(index, error))?;
             let run = std::iter::from_fn(|| {
                 questions.next_if(|question| self.route(channels, question, &dealing).channel == first.channel)
@@ -128,13 +140,14 @@ impl Lookups {
                 let asked = answering.next().map(|question| (question.unit, self.route(channels, &question, &dealing)));
                 let assigned = asked.as_ref().and_then(|(_, route)| route.assigned);
                 take(Reply { version: snapshot.version, answer, assigned });
-                if let Some((unit, route)) = asked {
-                    dealing.count(&route, unit, snapshot.version);
-                }
+                served.extend(
+                    asked.filter(|(_, route)| route.counts()).map(|(unit, route)| (route, unit, snapshot.version)),
+                );
                 index += 1;
                 Ok::<_, ServeError>(())
             })?;
         }
+        served.into_iter().for_each(|(route, unit, version)| dealing.count(&route, unit, version));
         Ok(())
     }
 

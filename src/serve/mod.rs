@@ -14,6 +14,7 @@ mod deadline;
 mod error;
 mod experiments;
 mod face;
+mod greeting;
 mod grpc;
 mod health;
 mod http;

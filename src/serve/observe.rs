@@ -97,14 +97,19 @@ impl Call {
         Self { face, series, code: face.gone(), began: Instant::now() }
     }
 
+    /// Its answer begins.
+    pub(super) fn answers(&self) {
+        self.series.answered(self.began);
+    }
+
     /// Its answer is whole, and of this code.
     pub(super) fn answered(&mut self, code: Code) {
-        self.series.answered(self.began);
         self.code = code as u16;
     }
 
     /// It is turned away.
     pub(super) fn refused(&mut self, status: &Status) {
+        self.answers();
         self.answered(status.code());
         if let Some(kind) = kind_of_status(status) {
             self.series.refused(&kind);

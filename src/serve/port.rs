@@ -9,12 +9,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Config;
+use super::greeting::Greeting;
 use super::grpc::{GrpcDoor, keepalive};
 use super::listen::{Accepted, Listener, Stream};
 use super::workers::Workers;
@@ -62,12 +62,7 @@ impl Door {
         let ended = match (self, stream) {
             (Self::Grpc(door), Stream::Tcp(io)) => grpc(&door, io, stop).await,
             (Self::Grpc(door), Stream::Unix(io)) => grpc(&door, io, stop).await,
-            (Self::Http(builder, router), Stream::Tcp(io)) => {
-                if !speaks(&io, stop).await {
-                    return;
-                }
-                http(&builder, router, io, stop).await
-            }
+            (Self::Http(builder, router), Stream::Tcp(io)) => http(&builder, router, io, stop).await,
             (Self::Http(builder, router), Stream::Unix(io)) => http(&builder, router, io, stop).await,
         };
         if let Err(error) = ended {
@@ -82,13 +77,6 @@ async fn grpc(door: &GrpcDoor, io: impl AsyncRead + AsyncWrite + Unpin, stop: &C
     Ok(door.converse(io, SILENCE, stop).await?)
 }
 
-/// Whether the peer says anything in time: one that does not has no call in work, and holds nothing up.
-async fn speaks(stream: &TcpStream, stop: &CancellationToken) -> bool {
-    let mut first = [0];
-    let spoken = tokio::time::timeout(SILENCE, stream.peek(&mut first));
-    matches!(stop.run_until_cancelled(spoken).await, Some(Ok(Ok(_))))
-}
-
 /// Serves one connection until either side ends it. When the server drains, calls in work are still answered.
 async fn http(
     builder: &Builder<TokioExecutor>,
@@ -96,7 +84,8 @@ async fn http(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     stop: &CancellationToken,
 ) -> Ended {
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(router)));
+    let io = TokioIo::new(Greeting::new(io, SILENCE));
+    let mut connection = pin!(builder.serve_connection(io, TowerToHyperService::new(router)));
     if let Some(ended) = stop.run_until_cancelled(connection.as_mut()).await {
         return ended;
     }

@@ -52,6 +52,7 @@ pub enum RefreshRefusal {
 
 impl RefreshControl {
     pub(super) async fn ask(&self, action: RefreshAction, note: Note) -> Result<String, ServeError> {
+        note.check()?;
         let (answer, answered) = oneshot::channel();
         let gone = || ServeError::RefresherGone("it has ended; the server's log says why".into());
         self.commands.send(RefreshCommand { action, note, answer }).await.map_err(|_| gone())?;

@@ -24,6 +24,14 @@ pub struct Note {
     pub why: String,
 }
 
+impl Note {
+    /// Refuses what is too long to be kept: to be called before whatever it is the note of costs anything.
+    pub fn check(&self) -> Result<(), StoreError> {
+        check_note("who", &self.who)?;
+        check_note("why", &self.why)
+    }
+}
+
 /// Whether a channel may go to a table of other clusters than its current one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TaxonomyChange {
@@ -160,8 +168,7 @@ impl Store {
         decide: impl Fn(&[Move]) -> Result<(Action, VersionId, BTreeSet<ClusterId>), StoreError>,
     ) -> Result<Channel, StoreError> {
         check_name(name)?;
-        check_note("who", &note.who)?;
-        check_note("why", &note.why)?;
+        note.check()?;
         let _shared = self.lock(FlockOperation::LockShared)?;
         let mut proven = None;
         loop {

@@ -11,7 +11,6 @@ use rustix::fs::FlockOperation;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::channel::check_note;
 use super::durable::{sync_dir, write_json};
 use super::error::{StoreError, failed};
 use super::{Draft, Note, Store, numbered};
@@ -117,12 +116,16 @@ impl Store {
 
     /// Lets a version go live whatever its gates said. `note.why` is the reason, which must be given.
     pub fn approve(&self, version: VersionId, note: &Note) -> Result<Judgement, StoreError> {
+        // gc must not remove the version meanwhile.
+        let _shared = self.lock(FlockOperation::LockShared)?;
         self.judge(version, State::Approved, note)
     }
 
     /// Keeps a version from going live. `note.why` is the reason, which must be given. One that a channel points at is
     /// not rejected: what is live stays so until the channel is moved.
     pub fn reject(&self, version: VersionId, note: &Note) -> Result<Judgement, StoreError> {
+        // A move under way may be about to point at it: what it takes to be admitted must stay true until it does.
+        let _alone = self.lock(FlockOperation::LockExclusive)?;
         for name in self.channels()? {
             if self.channel(&name)?.is_some_and(|channel| channel.version == version) {
                 return Err(StoreError::Live { version, channel: name });
@@ -149,12 +152,11 @@ impl Store {
         }
     }
 
+    /// To be called under a lock of the store.
     fn judge(&self, version: VersionId, state: State, note: &Note) -> Result<Judgement, StoreError> {
         if note.why.trim().is_empty() {
             return Err(StoreError::NoReason { what: version.to_string(), state: state.to_string() });
         }
-        // gc must not remove the version meanwhile.
-        let _shared = self.lock(FlockOperation::LockShared)?;
         self.manifest(version)?;
         add(&self.version_dir(version), state, note, &self.drafts_dir())
     }
@@ -179,8 +181,7 @@ pub(super) fn add<S: Serialize + DeserializeOwned + Copy>(
     note: &Note,
     drafts: &Path,
 ) -> Result<Judgement<S>, StoreError> {
-    check_note("who", &note.who)?;
-    check_note("why", &note.why)?;
+    note.check()?;
     let dir = of.join(FOLDER);
     loop {
         let (seq, who, why) = (last(&dir)? + 1, note.who.clone(), note.why.clone());

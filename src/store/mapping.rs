@@ -1,4 +1,4 @@
-//! Memory maps of private copies: the one place of `unsafe`.
+//! Memory maps of private copies.
 #![allow(unsafe_code)]
 
 use std::ffi::c_void;

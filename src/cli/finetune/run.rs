@@ -15,8 +15,8 @@ use crate::evaluation;
 use crate::finetune::{Backend, Samples};
 use crate::inference::Model;
 use crate::interactions::{Window, load_taxonomy};
-use crate::store::Store;
 use crate::store::models::{ModelManifest, ModelState, NewModel, NewWeights, Weights};
+use crate::store::{Note, Store};
 
 /// Exit code when a gate held the model.
 const HELD: u8 = 3;
@@ -64,6 +64,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     if args.attended {
         end_with_parent()?;
     }
+    Note { who: who(), why: args.why.clone() }.check()?;
     let store = Store::open(&config.store)?;
     let taxonomy = load_taxonomy(&config.clusters)?;
     if !args.samples.exists() {

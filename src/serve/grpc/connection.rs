@@ -23,6 +23,9 @@ pub(super) type Accepted = (Request<RecvStream>, SendResponse<Bytes>);
 /// Bytes that a client may send ahead on one call, and on all calls of a connection.
 const WINDOW: u32 = 1 << 20;
 
+/// Bytes of a call's headers, as hyper has it.
+const MAX_HEADERS: u32 = 16 << 10;
+
 /// What is behind the gRPC port.
 pub(in crate::serve) struct GrpcDoor {
     lean: Arc<Lean>,
@@ -37,6 +40,7 @@ impl GrpcDoor {
         http2
             .initial_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
+            .max_header_list_size(MAX_HEADERS)
             .max_concurrent_streams(config.max_streams.get());
         Self { lean: Arc::new(lean), rest, http2 }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, Sender};
 use std::thread;
@@ -22,7 +23,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Loaded {
     version: VersionId,
-    result: Result<Table<Mapping>, StoreError>,
+    /// An error says why.
+    result: Result<Table<Mapping>, String>,
 }
 
 /// What is being loaded, and what could not be.
@@ -49,7 +51,12 @@ impl Loads {
         let (requests, requested) = mpsc::channel();
         let run = move || {
             let admitted = |version| store.admit(version).and_then(|()| load(&store, version, &cache, residence));
-            let mut loaded = requested.iter().map(|version| Loaded { version, result: admitted(version) });
+            // A defect costs this version, not all that are to come.
+            let caught = |version| match catch_unwind(AssertUnwindSafe(|| admitted(version))) {
+                Ok(loaded) => loaded.map_err(|error| error.to_string()),
+                Err(_) => Err("loading it met a defect; the log says where".into()),
+            };
+            let mut loaded = requested.iter().map(|version| Loaded { version, result: caught(version) });
             while loaded.next().is_some_and(&deliver) {}
         };
         thread::Builder::new().name("segue-load".into()).spawn(run)?;
@@ -78,8 +85,8 @@ impl Loads {
                 metrics::histogram!(SWAP_SECONDS).record(seconds);
                 Some((version, table))
             }
-            Err(error) => {
-                self.refuse(version, error.to_string());
+            Err(reason) => {
+                self.refuse(version, reason);
                 None
             }
         }

@@ -5,10 +5,10 @@ use prost::Message;
 use segue::proto::{BatchLookupRequest, LookupRequest};
 use segue::serve::Config;
 
-use super::call::{BATCH_LOOKUP, LOOKUP, Outcome, head};
+use super::call::{BATCH_LOOKUP, Call, LOOKUP, Outcome, head};
 use super::frame::{DATA, Frame, HEADERS};
 use super::message::{Fields, answered, framed, question};
-use super::peer::{Peer, check, config, peers};
+use super::peer::{PATIENCE, Peer, check, config, peers};
 use super::wire::{Tap, Wire};
 use crate::serve::harness::start_with;
 
@@ -128,12 +128,34 @@ async fn bodies_that_nobody_reads_to_their_end_take_no_room_for_good() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_waits_is_no_longer_in_work() {
     let served = start_with(Config { max_concurrency: 1.try_into().unwrap(), ..config() }, None, true).await;
-    let client = Builder::new().initial_window_size(0).clone();
-    let mut waiting = Wire::tapped(served.grpc, Tap { client, ..Tap::default() }).await;
-    let mut call = waiting.begin(head(LOOKUP, &[])).await;
-    call.send(question(), true);
-    waiting.saw(|frame| frame.kind == HEADERS).await;
-    assert_eq!(Wire::connect(served.grpc).await.ask(LOOKUP, question()).await, answered());
-    waiting.set_window(65_535);
-    assert_eq!(call.outcome().await, answered());
+    for window in [0, 7] {
+        let client = Builder::new().initial_window_size(window).clone();
+        let mut waiting = Wire::tapped(served.grpc, Tap { client, ..Tap::default() }).await;
+        let mut call = waiting.begin(head(LOOKUP, &[])).await;
+        call.send(question(), true);
+        waiting.saw(|frame| frame.kind == HEADERS).await;
+        assert_eq!(Wire::connect(served.grpc).await.ask(LOOKUP, question()).await, answered());
+        waiting.set_window(65_535);
+        assert_eq!(call.outcome().await, answered());
+    }
+}
+
+/// Ours alone: what waits for room must not wait for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_takes_in_time_is_given_up() {
+    let served = start_with(config(), None, true).await;
+    for window in [0, 7] {
+        let client = Builder::new().initial_window_size(window).clone();
+        let mut waiting = Wire::tapped(served.grpc, Tap { client, ..Tap::default() }).await;
+        let mut call = waiting.begin(head(LOOKUP, &[("grpc-timeout", "200m")])).await;
+        call.send(question(), true);
+        let Call { body: _body, answer } = call;
+        let mut body = answer.await.unwrap().into_body();
+        let ended = async {
+            while body.data().await.transpose()?.is_some() {}
+            body.trailers().await
+        };
+        let ended = tokio::time::timeout(PATIENCE, ended).await.unwrap();
+        assert_eq!(ended.unwrap_err().reason(), Some(h2::Reason::CANCEL));
+    }
 }

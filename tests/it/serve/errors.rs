@@ -47,10 +47,14 @@ async fn grpc_lookups_that_make_no_sense() {
         let field = if field.is_empty() { String::new() } else { format!("lookups[2].{field}") };
         check(client.batch_lookup(batch).await.unwrap_err(), code, reason, &field);
     }
+    // What a caller sent is told no longer than callers take headers.
+    let wordy = LookupRequest { channel: "\u{e9}".repeat(10_000), ..Default::default() };
+    let status = client.lookup(wordy).await.unwrap_err();
+    assert!(status.code() == Code::NotFound && status.message().ends_with(" ..."), "{status}");
     let long = BatchLookupRequest { lookups: vec![lookup(&[], 1); 9] };
     check(client.batch_lookup(long).await.unwrap_err(), Code::InvalidArgument, "BATCH_TOO_LONG", "lookups");
     served.counted(r#"segue_invalid_requests_total{reason="limit_too_high"} 4"#).await;
-    served.counted(r#"segue_invalid_requests_total{reason="unknown_channel"} 2"#).await;
+    served.counted(r#"segue_invalid_requests_total{reason="unknown_channel"} 3"#).await;
     served.counted(r#"segue_invalid_requests_total{reason="batch_too_long"} 1"#).await;
 }
 

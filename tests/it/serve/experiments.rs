@@ -65,10 +65,13 @@ async fn a_unit_is_answered_from_its_arms_channel_whatever_the_door() {
         seen.insert(expected.1);
     }
     assert_eq!(seen.len(), 3, "both arms and none: {seen:?}");
+    let wrong = LookupRequest { limit: WIDTH + 1, ..asked("") };
+    let failed = units.iter().map(|unit| asked(unit)).chain([wrong]).collect();
+    client.batch_lookup(BatchLookupRequest { lookups: failed }).await.unwrap_err();
     for (series, arm) in [("lookups", "control"), ("lookups", "fresh"), ("unserved", "absent")] {
         let units =
             units.iter().filter(|unit| experiments.assign("main", unit, 0).is_some_and(|found| found.arm == arm));
-        // Five doors, each of which asked for every unit.
+        // Five doors, each of which asked for every unit; a batch that failed has served nobody.
         let line = format!(r#"segue_experiment_{series}_total{{experiment="rag",arm="{arm}"}} {}"#, 5 * units.count());
         served.counted(&line).await;
     }

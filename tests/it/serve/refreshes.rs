@@ -60,6 +60,8 @@ async fn a_refresh_is_asked_for_watched_and_cancelled() {
     let none = admin.cancel_refresh(CancelRefreshRequest::default()).await.unwrap_err();
     refused(&none, Code::FailedPrecondition, "NO_REFRESH_UNDER_WAY");
 
+    let wordy = RefreshRequest { who: "ada".into(), why: "x".repeat(5000) };
+    refused(&admin.refresh(wordy).await.unwrap_err(), Code::InvalidArgument, "NOTE_TOO_LONG");
     let asked = RefreshRequest { who: "ada".into(), why: "new log".into() };
     assert_eq!(admin.refresh(asked.clone()).await.unwrap().into_inner().run, "r1");
     let event = next().await;

@@ -11,7 +11,7 @@ use axum::body::Bytes;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, HeaderValue, Request, Response};
 use h2::server::SendResponse;
-use h2::{RecvStream, SendStream};
+use h2::{Reason, RecvStream, SendStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Sleep;
 use tonic::{Code, Status};
@@ -75,7 +75,8 @@ impl LeanCall {
         }
     }
 
-    /// Answers once the whole body is there, and is over once the answer has found room.
+    /// Answers once the whole body is there, and is over once the caller has made room for all of the answer; one that
+    /// does not in time is given up, and what waits for it with it.
     pub(in crate::serve::grpc) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.answer.is_none() {
             let gathered = match self.room {
@@ -93,7 +94,13 @@ impl LeanCall {
                 Err(status) => self.refuse(&status),
             }
         }
-        self.send(cx)
+        match self.send(cx) {
+            Poll::Pending if self.is_late(cx) => {
+                self.give_up();
+                Poll::Ready(())
+            }
+            sent => sent,
+        }
     }
 
     /// Whether the body can be read; `None` where the caller has gone, and nobody waits for an answer.
@@ -166,15 +173,23 @@ impl LeanCall {
         head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         // It fails only where the caller has gone.
         if let Ok(mut stream) = self.respond.send_response(head, false) {
-            // A byte of room is enough: what exceeds the window waits in order.
-            stream.reserve_capacity(1);
+            stream.reserve_capacity(frame.len());
+            self.observed.answers();
             self.answer = Some((stream, frame));
         }
     }
 
     fn send(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some((stream, frame)) = &mut self.answer else { return Poll::Ready(()) };
-        while stream.capacity() == 0 {
+        while stream.capacity() < frame.len() {
+            if stream.capacity() > 0 {
+                let piece = frame.split_to(stream.capacity());
+                if stream.send_data(piece, false).is_err() {
+                    return Poll::Ready(());
+                }
+                stream.reserve_capacity(frame.len());
+                continue;
+            }
             match ready!(stream.poll_capacity(cx)) {
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Poll::Ready(()),
@@ -187,6 +202,14 @@ impl LeanCall {
             self.observed.answered(Code::Ok);
         }
         Poll::Ready(())
+    }
+
+    /// Too late for trailers: they would wait behind the data.
+    fn give_up(&mut self) {
+        self.observed.answered(Code::DeadlineExceeded);
+        if let Some((mut stream, _)) = self.answer.take() {
+            stream.send_reset(Reason::CANCEL);
+        }
     }
 
     /// An answer of trailers only.
