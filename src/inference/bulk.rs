@@ -42,6 +42,8 @@ pub struct Bulk {
     pub(super) failed: HashSet<u128>,
     /// Questions over the budget.
     pub(super) left_out: HashSet<u128>,
+    /// Whether earlier runs' answers were fetched.
+    collected: bool,
 }
 
 /// A question whose answer is not known.
@@ -60,7 +62,8 @@ impl Bulk {
         let longest = longest(prompts.vocabulary().names());
         let budget = Arc::new(Mutex::new(Budget::new(config.budget)));
         let (failed, left_out) = (HashSet::new(), HashSet::new());
-        Self { model, prompts: Arc::new(prompts), answers, config, longest, budget, failed, left_out }
+        let (prompts, collected) = (Arc::new(prompts), false);
+        Self { model, prompts, answers, config, longest, budget, failed, left_out, collected }
     }
 
     /// The kept answers.
@@ -102,7 +105,11 @@ impl Bulk {
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), InferenceError> {
         loop {
-            let missing = self.missing(plan, purpose)?;
+            let mut missing = self.missing(plan, purpose)?;
+            if !missing.is_empty() && !std::mem::replace(&mut self.collected, true) {
+                self.collect().await?;
+                missing = self.missing(plan, purpose)?;
+            }
             let questions = self.affordable(missing);
             if questions.is_empty() {
                 return Ok(());

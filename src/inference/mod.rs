@@ -39,7 +39,7 @@ mod run;
 #[cfg(feature = "refresher")]
 mod vocabulary;
 
-pub use model::{Answer, Candidate, Decoding, Message, Model, ModelError, Question, Role, Usage};
+pub use model::{Answer, Candidate, Decoding, Kept, Message, Model, ModelError, Question, Role, Usage};
 #[cfg(feature = "refresher")]
 pub use {
     answers::{Answers, Swept, question_key},

@@ -1,5 +1,6 @@
 //! The one narrow door to a language model.
 
+use futures::StreamExt;
 use futures::stream::BoxStream;
 
 /// One turn of a chat.
@@ -90,7 +91,16 @@ pub trait Model: Send + Sync {
 
     /// Asks. Neighbours among `questions` share the longest prefix.
     fn ask(&self, questions: BoxStream<'static, Question>) -> BoxStream<'static, Result<Answer, ModelError>>;
+
+    /// What earlier runs have asked and did not live to take. Once the next of these is wanted, those before are kept: the
+    /// model forgets them.
+    fn left_over(&self) -> BoxStream<'static, Result<Vec<Kept>, ModelError>> {
+        futures::stream::empty().boxed()
+    }
 }
+
+/// The name under which a question's answer is kept ([`question_key`](super::answers::question_key)), and the answer.
+pub type Kept = (u128, Vec<Candidate>);
 
 /// One question failed (`question` says which: the run goes on) or the model did (`None`: the run stops).
 #[derive(Debug, thiserror::Error)]

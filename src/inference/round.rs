@@ -16,8 +16,6 @@ use super::plan::Planned;
 const KEEP_EVERY: Duration = Duration::from_secs(1);
 /// Answers held before they are kept.
 const KEEP_MANY: usize = 1024;
-/// A model that fails so many questions in a row is not asked any more.
-const FAILURES_IN_A_ROW: u64 = 100;
 
 impl Bulk {
     /// Asks `questions` once, neighbours sharing the longest prefix.
@@ -31,21 +29,11 @@ impl Bulk {
         let questions: Arc<[Missing]> = questions.into();
         let mut answers = self.model.ask(self.stream(plan, &questions));
         let mut round = Round::new(&questions);
-        let mut failures = 0;
         let ended = loop {
             let Some(answer) = answers.next().await else { break Ok(()) };
             match answer {
-                Ok(answer) => {
-                    failures = 0;
-                    round.take(self, answer)?;
-                }
-                Err(ModelError { question: Some(id), problem }) => {
-                    failures += 1;
-                    round.fail(self, id, &problem);
-                    if failures >= FAILURES_IN_A_ROW {
-                        break Err(format!("{failures} questions failed in a row, the last one so: {problem}"));
-                    }
-                }
+                Ok(answer) => round.take(self, answer)?,
+                Err(ModelError { question: Some(id), problem }) => round.fail(self, id, &problem),
                 Err(ModelError { question: None, problem }) => break Err(problem),
             }
             if round.pace.is_worth_telling() {
@@ -56,6 +44,21 @@ impl Bulk {
         progress(round.pace.progress(self.spent()));
         let answered = round.finish(self)?;
         ended.map_err(|problem| InferenceError::Model { model: self.model.id().to_owned(), answered, problem })
+    }
+
+    /// Keeps what earlier runs asked for and did not live to take.
+    pub(super) async fn collect(&mut self) -> Result<(), InferenceError> {
+        let (mut left, mut answered) = (self.model.left_over(), 0);
+        while let Some(answers) = left.next().await {
+            let answers = answers.map_err(|ModelError { problem, .. }| InferenceError::Model {
+                model: self.model.id().to_owned(),
+                answered,
+                problem,
+            })?;
+            self.answers.keep(&answers)?;
+            answered += answers.len() as u64;
+        }
+        Ok(())
     }
 
     /// The questions as the model takes them: rendered when they are wanted, until the budget is used up.

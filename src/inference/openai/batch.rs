@@ -1,13 +1,13 @@
 //! The back end `openai-batch`: many questions a file, answered within a day. Questions and answers wait on the disk.
 //!
-//! A batch stays noted until a later run finds nothing new in it: only then its answers are known to be kept.
+//! A batch stays noted until a later run has read it once more: only then its answers are known to be kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use futures::StreamExt;
 use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use reqwest::Client;
 use serde::Deserialize;
 use serde_json::json;
@@ -18,10 +18,11 @@ use super::config::Config;
 use super::files::{FILE_TIMEOUT, upload};
 use super::http::{Failure, Http, MAX_BODY, read};
 use super::lines::{self, Answered};
-use super::notes::Notes;
+use super::notes::{Noted, Notes};
+use super::orders::{self, checked, once};
 use super::spool::Spool;
 use crate::inference::answers::question_key;
-use crate::inference::model::{Answer, Model, ModelError, Question};
+use crate::inference::model::{Answer, Kept, Model, ModelError, Question};
 use crate::inference::vocabulary::Vocabulary;
 
 /// Bytes of the longest file of answers that is taken.
@@ -64,15 +65,6 @@ struct Problem {
     message: String,
 }
 
-/// What becomes of a batch's errors.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Errors {
-    /// Their questions failed.
-    Told,
-    /// Their questions are asked again.
-    Left,
-}
-
 type Out = Sender<Result<Answer, ModelError>>;
 /// Questions without an answer yet: their names with their ids.
 type Waiting = HashMap<u128, u64>;
@@ -108,14 +100,49 @@ impl Model for Batches {
         });
         ReceiverStream::new(answers).boxed()
     }
+
+    fn left_over(&self) -> BoxStream<'static, Result<Vec<Kept>, ModelError>> {
+        let left = LeftOver { asker: Arc::clone(&self.asker), noted: None, told: None };
+        let answers = futures::stream::try_unfold(left, LeftOver::next);
+        answers.map_err(|failure| ModelError { question: None, problem: failure.problem() }).boxed()
+    }
+}
+
+/// Batches of earlier runs, read one after the other.
+struct LeftOver {
+    asker: Arc<Asker>,
+    /// `None` at first.
+    noted: Option<VecDeque<Noted>>,
+    /// What was told last: whoever wants the next has kept it.
+    told: Option<Noted>,
+}
+
+impl LeftOver {
+    async fn next(mut self) -> Result<Option<(Vec<Kept>, Self)>, Failure> {
+        let mut noted = match self.noted.take() {
+            Some(noted) => noted,
+            None => self.asker.notes.all()?.into(),
+        };
+        if let Some(told) = self.told.take() {
+            self.asker.notes.forget(&told)?;
+        }
+        let Some(next) = noted.pop_front() else { return Ok(None) };
+        let answers = match self.asker.answers_of(&next).await {
+            // Its questions are asked again.
+            Err(Failure::Absent(problem)) => {
+                tracing::warn!(batch = ?next, problem, "a batch, or its answers, are gone");
+                Vec::new()
+            }
+            answers => answers?,
+        };
+        Ok(Some((answers, Self { noted: Some(noted), told: Some(next), ..self })))
+    }
 }
 
 impl Asker {
     async fn run(&self, questions: BoxStream<'static, Question>, out: &Out) -> Result<(), Failure> {
         let mut spool = self.spooled(questions).await?;
         let mut waiting: Waiting = spool.questions.iter().map(|question| (question.key, question.id)).collect();
-        self.resume(&mut waiting, out).await?;
-        spool.questions.retain(|question| waiting.contains_key(&question.key));
         let (mut batches, left) = (Vec::new(), spool.questions.clone());
         let mut left = left.as_slice();
         while !left.is_empty() {
@@ -125,7 +152,7 @@ impl Asker {
         }
         for id in batches {
             let batch = self.ended(&id).await?;
-            self.take(&batch, &mut waiting, out, Errors::Told).await?;
+            self.take(&batch, &mut waiting, out).await?;
         }
         Ok(())
     }
@@ -148,43 +175,63 @@ impl Asker {
         question_key(&self.id, &question.messages, question.decoding, self.vocabulary.hash())
     }
 
-    /// Fetches what earlier runs have asked for. What had an error there is asked again.
-    async fn resume(&self, waiting: &mut Waiting, out: &Out) -> Result<(), Failure> {
-        for id in self.notes.all()? {
-            tracing::info!(batch = id, "waiting for a batch that an earlier run has sent");
-            let before = waiting.len();
-            match self.ended(&id).await {
-                Ok(batch) => self.take(&batch, waiting, out, Errors::Left).await?,
-                Err(Failure::Absent(problem)) => tracing::warn!(batch = id, problem, "a batch is gone"),
-                Err(failure) => return Err(failure),
-            }
-            if waiting.len() == before {
-                self.notes.forget(&id)?;
-            }
+    /// What became of a batch of an earlier run. What had an error there is asked again.
+    async fn answers_of(&self, noted: &Noted) -> Result<Vec<Kept>, Failure> {
+        let id = match noted {
+            Noted::Batch(id) => id.clone(),
+            Noted::File { file } => match self.found(file).await? {
+                Some(batch) => batch.id,
+                None => return Ok(Vec::new()),
+            },
+        };
+        tracing::info!(batch = id, "waiting for a batch that an earlier run has sent");
+        let batch = self.ended(&id).await?;
+        let mut answers = Vec::new();
+        for Answered { key, said } in self.lines(&id, batch.output_file_id.as_deref()).await? {
+            answers.extend(said.ok().map(|(candidates, _)| (key, candidates)));
         }
-        Ok(())
+        Ok(answers)
     }
 
     /// Uploads a file and starts its batch.
     async fn submit(&self, file: std::fs::File, requests: usize) -> Result<String, Failure> {
-        let id = upload(&self.http, "batch", "segue.jsonl", file).await?;
+        let file = upload(&self.http, "batch", "segue.jsonl", file).await?;
         let order = json!({
-            "input_file_id": id,
+            "input_file_id": file,
             "endpoint": "/v1/chat/completions",
             "completion_window": "24h",
         });
         let create = |client: &Client, url: &str| client.post(format!("{url}/batches")).json(&order);
-        let batch: Batch = read(&self.http.body(0, MAX_BODY, create).await?)?;
-        self.notes.add(&batch.id)?;
+        let noted = Noted::File { file: file.clone() };
+        self.notes.note(noted.clone(), None)?;
+        let batch = once(&self.http, create, batch, || self.found(&file)).await?;
+        self.notes.note(Noted::Batch(batch.id.clone()), Some(&noted))?;
         tracing::info!(batch = batch.id, requests, "a batch was sent");
         Ok(batch.id)
+    }
+
+    /// The batch of a file, where there is one.
+    async fn found(&self, file: &str) -> Result<Option<Batch>, Failure> {
+        #[derive(Deserialize)]
+        struct Reads {
+            input_file_id: Option<String>,
+        }
+        let is = |batch: &Reads| batch.input_file_id.as_deref() == Some(file);
+        match orders::find(&self.http, "batches", is).await? {
+            Some(id) => self.look(&id).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn look(&self, id: &str) -> Result<Batch, Failure> {
+        let look = |client: &Client, url: &str| client.get(format!("{url}/batches/{id}"));
+        batch(&self.http.body(0, MAX_BODY, look).await?)
     }
 
     /// The batch, once nothing more will come of it.
     async fn ended(&self, id: &str) -> Result<Batch, Failure> {
         loop {
-            let look = |client: &Client, url: &str| client.get(format!("{url}/batches/{id}"));
-            let batch: Batch = read(&self.http.body(0, MAX_BODY, look).await?)?;
+            let batch = self.look(id).await?;
             match batch.status.as_str() {
                 "completed" | "failed" | "expired" | "cancelled" => return Ok(batch),
                 _ => tokio::time::sleep(self.config.batch_poll).await,
@@ -193,43 +240,51 @@ impl Asker {
     }
 
     /// Passes on what a batch that has ended answered.
-    async fn take(&self, batch: &Batch, waiting: &mut Waiting, out: &Out, errors: Errors) -> Result<(), Failure> {
+    async fn take(&self, batch: &Batch, waiting: &mut Waiting, out: &Out) -> Result<(), Failure> {
         let Batch { id, status, output_file_id, error_file_id, errors: problems } = batch;
         if output_file_id.is_none() && error_file_id.is_none() {
-            self.notes.forget(id)?;
+            self.notes.forget(&Noted::Batch(id.clone()))?;
             let problems = problems.as_ref().map_or(&[][..], |problems| &problems.data);
             let told: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
             let problem = format!("the batch {id} ended as {status} without answers: {}", told.join("; "));
-            return if errors == Errors::Told { Err(Failure::Endpoint(problem)) } else { Ok(()) };
+            return Err(Failure::Endpoint(problem));
         }
-        for file in [output_file_id, error_file_id].into_iter().flatten() {
-            let fetch =
-                |client: &Client, url: &str| client.get(format!("{url}/files/{file}/content")).timeout(FILE_TIMEOUT);
-            let content = self.http.file(MAX_ANSWERS, &self.state, fetch).await?;
-            for (number, line) in lines::all(content) {
-                let Answered { key, said } = match line.and_then(|line| lines::answer(&self.config, &line)) {
-                    Ok(answered) => answered,
-                    Err(problem) => {
-                        tracing::warn!(
-                            batch = id,
-                            line = number,
-                            problem,
-                            "a line of a batch's answers cannot be read"
-                        );
-                        continue;
-                    }
-                };
+        for file in [output_file_id, error_file_id] {
+            for Answered { key, said } in self.lines(id, file.as_deref()).await? {
+                let Some(question) = waiting.remove(&key) else { continue };
                 let passed = match said {
-                    Ok((candidates, usage)) => waiting.remove(&key).map(|id| Ok(Answer { id, candidates, usage })),
-                    Err(_) if errors == Errors::Left => None,
-                    Err(problem) => waiting.remove(&key).map(|id| Err(ModelError { question: Some(id), problem })),
+                    Ok((candidates, usage)) => Ok(Answer { id: question, candidates, usage }),
+                    Err(problem) => Err(ModelError { question: Some(question), problem }),
                 };
-                if let Some(passed) = passed {
-                    // Whoever asked may have gone; this ends with the channel.
-                    let _ = out.send(passed).await;
-                }
+                // Whoever asked may have gone; this ends with the channel.
+                let _ = out.send(passed).await;
             }
         }
         Ok(())
     }
+
+    /// What the lines of a batch's file say; those that say nothing are told in the log.
+    async fn lines(&self, batch: &str, file: Option<&str>) -> Result<impl Iterator<Item = Answered>, Failure> {
+        let content = match file {
+            None => None,
+            Some(file) => {
+                let fetch = |client: &Client, url: &str| {
+                    client.get(format!("{url}/files/{file}/content")).timeout(FILE_TIMEOUT)
+                };
+                Some(self.http.file(MAX_ANSWERS, &self.state, fetch).await?)
+            }
+        };
+        let (config, batch) = (&self.config, batch.to_owned());
+        Ok(content.into_iter().flat_map(lines::all).filter_map(move |(line, read)| {
+            let answered = read.and_then(|line| lines::answer(config, &line));
+            answered
+                .inspect_err(|problem| tracing::warn!(batch, line, problem, "a batch's answers cannot be read here"))
+                .ok()
+        }))
+    }
+}
+
+fn batch(body: &[u8]) -> Result<Batch, Failure> {
+    let batch: Batch = read(body)?;
+    Ok(Batch { id: checked(batch.id)?, ..batch })
 }

@@ -43,8 +43,26 @@ impl Model for Chat {
     fn ask(&self, questions: BoxStream<'static, Question>) -> BoxStream<'static, Result<Answer, ModelError>> {
         let asker = Arc::clone(&self.asker);
         let concurrency = asker.config.concurrency;
-        questions.map(move |question| Arc::clone(&asker).answer(question)).buffer_unordered(concurrency).boxed()
+        let mut failures = 0;
+        let answers = questions.map(move |question| Arc::clone(&asker).answer(question));
+        let answers = answers.buffer_unordered(concurrency);
+        answers
+            .map(move |answer| answer.map_err(|error| last_straw(error, &mut failures)).inspect(|_| failures = 0))
+            .boxed()
     }
+}
+
+/// An endpoint that fails so many questions in a row is not asked any more.
+const FAILURES_IN_A_ROW: u32 = 100;
+
+/// The failure that is one too many is the endpoint's.
+fn last_straw(error: ModelError, failures: &mut u32) -> ModelError {
+    *failures += 1;
+    if error.question.is_none() || *failures < FAILURES_IN_A_ROW {
+        return error;
+    }
+    let problem = format!("{failures} questions failed in a row, the last one so: {}", error.problem);
+    ModelError { question: None, problem }
 }
 
 impl Asker {

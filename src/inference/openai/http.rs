@@ -280,7 +280,8 @@ fn error_of(body: &[u8]) -> (String, Option<String>) {
     }
 }
 
-fn quoted(text: &str) -> String {
+/// The beginning of a text, on one line.
+pub(super) fn quoted(text: &str) -> String {
     text.chars().take(QUOTED).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 

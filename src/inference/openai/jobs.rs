@@ -8,14 +8,9 @@ use serde_json::{Value, json};
 
 use super::config::Config;
 use super::files::upload;
-use super::http::{Failure, Http, MAX_BODY, Trouble, read};
+use super::http::{Failure, Http, MAX_BODY, read};
 use super::job::{Job, JobEvent, JobStatus};
-
-/// Entries of one page of a list, and the most pages that are read.
-const PAGE: usize = 100;
-const MAX_PAGES: usize = 50;
-/// The longest id or model name.
-const MAX_NAME: usize = 300;
+use super::orders::{self, MAX_PAGES, Page, checked, is_name, once};
 
 /// An endpoint that tunes models.
 pub struct Jobs(Http);
@@ -39,14 +34,6 @@ pub struct Order {
     pub learning_rate_multiplier: Option<f64>,
     /// Makes it repeatable, as far as the endpoint can.
     pub seed: u64,
-}
-
-/// A page of a list.
-#[derive(Deserialize)]
-struct Page<T> {
-    data: Vec<T>,
-    #[serde(default)]
-    has_more: bool,
 }
 
 /// Why an endpoint does not do what it is asked.
@@ -88,56 +75,36 @@ impl Jobs {
     pub async fn create(&self, order: &Order) -> Result<Job, JobError> {
         let body = body(order);
         let make = |client: &Client, url: &str| client.post(format!("{url}/fine_tuning/jobs")).json(&body);
-        let mut attempt = 0;
-        loop {
-            let problem = match self.0.attempt(make).await {
-                Err(Trouble::ForGood(failure)) => return Err(failure.into()),
-                Err(trouble) => self.0.wait(trouble, attempt).await.err(),
-                // What cannot be read may be the answer to a job that was made.
-                Ok(body) => match job(&body) {
-                    Ok(job) => return Ok(job),
-                    Err(failure) => Some(failure),
-                },
-            };
-            if let Some(job) = self.find(&order.training_file).await? {
-                return Ok(job);
-            }
-            if let Some(failure) = problem {
-                return Err(failure.into());
-            }
-            attempt += 1;
-        }
+        let find = || self.found(&order.training_file);
+        Ok(once(&self.0, make, job, find).await?)
     }
 
     /// The job that learns from a file, where there is one.
     pub async fn find(&self, training_file: &str) -> Result<Option<Job>, JobError> {
+        Ok(self.found(training_file).await?)
+    }
+
+    async fn found(&self, training_file: &str) -> Result<Option<Job>, Failure> {
         #[derive(Deserialize)]
-        struct Listed {
-            id: String,
+        struct Learns {
             /// Jobs of other kinds may have none.
             training_file: Option<String>,
         }
-        let mut after = None;
-        for _ in 0..MAX_PAGES {
-            let Page { data, has_more } = self.page::<Listed>("fine_tuning/jobs", after.as_deref()).await?;
-            if let Some(found) = data.iter().find(|listed| listed.training_file.as_deref() == Some(training_file)) {
-                return self.job(&checked(found.id.clone())?).await.map(Some);
-            }
-            after = data.last().map(|listed| listed.id.clone()).filter(|_| has_more);
-            if after.is_none() {
-                return Ok(None);
-            }
+        let is = |job: &Learns| job.training_file.as_deref() == Some(training_file);
+        match orders::find(&self.0, "fine_tuning/jobs", is).await? {
+            Some(id) => self.look(&id).await.map(Some),
+            None => Ok(None),
         }
-        let seen = PAGE * MAX_PAGES;
-        Err(JobError::Failed(format!(
-            "none of the endpoint's last {seen} jobs is of {training_file}: look there by hand"
-        )))
     }
 
     /// A job as it is now.
     pub async fn job(&self, id: &str) -> Result<Job, JobError> {
+        Ok(self.look(id).await?)
+    }
+
+    async fn look(&self, id: &str) -> Result<Job, Failure> {
         let look = |client: &Client, url: &str| client.get(format!("{url}/fine_tuning/jobs/{id}"));
-        Ok(job(&self.0.body(0, MAX_BODY, look).await?)?)
+        job(&self.0.body(0, MAX_BODY, look).await?)
     }
 
     /// What happened since the event `seen`, the oldest first.
@@ -146,7 +113,7 @@ impl Jobs {
         let (mut events, mut after): (Vec<JobEvent>, Option<String>) = (Vec::new(), None);
         for _ in 0..MAX_PAGES {
             // The newest come first.
-            let Page { data, has_more } = self.page::<JobEvent>(&path, after.as_deref()).await?;
+            let Page { data, has_more } = orders::page::<JobEvent>(&self.0, &path, after.as_deref()).await?;
             let fresh = data.iter().take_while(|event| Some(event.id.as_str()) != seen).count();
             let whole = fresh == data.len() && has_more;
             events.extend(data.into_iter().take(fresh));
@@ -163,13 +130,6 @@ impl Jobs {
     pub async fn cancel(&self, id: &str) -> Result<Job, JobError> {
         let end = |client: &Client, url: &str| client.post(format!("{url}/fine_tuning/jobs/{id}/cancel"));
         Ok(job(&self.0.body(0, MAX_BODY, end).await?)?)
-    }
-
-    async fn page<T: serde::de::DeserializeOwned>(&self, path: &str, after: Option<&str>) -> Result<Page<T>, JobError> {
-        let after = after.map(|after| checked(after.to_owned())).transpose()?;
-        let after = after.map_or(String::new(), |after| format!("&after={after}"));
-        let get = |client: &Client, url: &str| client.get(format!("{url}/{path}?limit={PAGE}{after}"));
-        Ok(read(&self.0.body(0, MAX_BODY, get).await?)?)
     }
 }
 
@@ -204,19 +164,4 @@ fn job(body: &[u8]) -> Result<Job, Failure> {
         )));
     }
     Ok(job)
-}
-
-fn is_name(text: &str) -> bool {
-    !text.trim().is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control)
-}
-
-/// An id becomes part of a path.
-fn checked(id: String) -> Result<String, Failure> {
-    let fine = |c: char| c.is_ascii_alphanumeric() || "-_.:".contains(c);
-    if is_name(&id) && id.chars().all(fine) {
-        Ok(id)
-    } else {
-        let quoted: String = id.chars().take(40).filter(|c| !c.is_control()).collect();
-        Err(Failure::Endpoint(format!("the endpoint names something `{quoted}`, which is no id")))
-    }
 }

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::config::Config;
+use super::http::quoted;
 use super::wire;
 use crate::inference::error::InferenceError;
 use crate::inference::model::{Candidate, Question, Usage};
@@ -56,8 +57,10 @@ pub(super) fn answer(config: &Config, line: &[u8]) -> Result<Answered, String> {
     let key = custom_id.strip_prefix(PREFIX).and_then(|digits| u128::from_str_radix(digits, 16).ok());
     let said = match response {
         Some(Response { status_code: None | Some(200), body }) => wire::answer(config, body.to_string().as_bytes()),
-        Some(Response { status_code: Some(status), body }) => Err(format!("answered with {status}: {body}")),
-        None => Err(format!("not answered: {}", error.unwrap_or_default())),
+        Some(Response { status_code: Some(status), body }) => {
+            Err(format!("answered with {status}: {}", quoted(&body.to_string())))
+        }
+        None => Err(format!("not answered: {}", quoted(&error.unwrap_or_default().to_string()))),
     };
     Ok(Answered { key: key.ok_or_else(no_key)?, said })
 }
@@ -136,8 +139,13 @@ pub fn read_answers(
     let file = File::open(path).map_err(|error| wrong(None, unread(error)))?;
     let (mut imported, mut fresh) = (Imported::default(), Vec::new());
     for (number, line) in all(file) {
-        let answered = line.and_then(|line| answer(config, &line));
-        let Answered { key, said } = answered.map_err(|problem| wrong(Some(number), problem))?;
+        let Answered { key, said } = match line.and_then(|line| answer(config, &line)) {
+            Ok(answered) => answered,
+            Err(problem) => {
+                keep(&fresh)?;
+                return Err(wrong(Some(number), problem));
+            }
+        };
         match said {
             Ok((candidates, _)) => {
                 imported.answered += 1;

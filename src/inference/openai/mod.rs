@@ -14,6 +14,7 @@ mod jobs;
 mod limit;
 mod lines;
 mod notes;
+mod orders;
 mod spool;
 mod wire;
 

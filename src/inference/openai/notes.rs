@@ -1,13 +1,27 @@
-//! Batches under way, noted in `batches.json` of the state directory, so that a run that was killed fetches what it has
-//! paid for.
+//! Batches that are paid for, noted in `batches.json` of the state directory, so that a run that was killed loses none.
 
-use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use super::http::Failure;
+use serde::{Deserialize, Serialize};
 
-/// The ids of batches whose answers are not known to be kept.
+use super::http::Failure;
+use crate::files;
+
+/// What may have answers that are not known to be kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Noted {
+    /// A batch, by its id.
+    Batch(String),
+    /// A file of questions: whether a batch was made of it is not known.
+    File {
+        /// Its id.
+        file: String,
+    },
+}
+
+/// All that is noted.
 pub(super) struct Notes(PathBuf);
 
 impl Notes {
@@ -15,7 +29,7 @@ impl Notes {
         Self(state.join("batches.json"))
     }
 
-    pub(super) fn all(&self) -> Result<Vec<String>, Failure> {
+    pub(super) fn all(&self) -> Result<Vec<Noted>, Failure> {
         match std::fs::read(&self.0) {
             Ok(notes) => serde_json::from_slice(&notes).map_err(|error| self.failed("read", error)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
@@ -23,28 +37,24 @@ impl Notes {
         }
     }
 
-    pub(super) fn add(&self, id: &str) -> Result<(), Failure> {
+    /// Notes one thing instead of another, or beside all others.
+    pub(super) fn note(&self, new: Noted, instead: Option<&Noted>) -> Result<(), Failure> {
         let mut noted = self.all()?;
-        noted.push(id.to_owned());
+        noted.retain(|one| Some(one) != instead && *one != new);
+        noted.push(new);
         self.write(&noted)
     }
 
-    pub(super) fn forget(&self, id: &str) -> Result<(), Failure> {
+    pub(super) fn forget(&self, old: &Noted) -> Result<(), Failure> {
         let mut noted = self.all()?;
-        noted.retain(|noted| noted != id);
+        noted.retain(|one| one != old);
         self.write(&noted)
     }
 
-    /// Whole or not at all: a kill leaves the notes before or after.
-    fn write(&self, noted: &[String]) -> Result<(), Failure> {
-        let beside = self.0.with_extension("json.new");
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&beside)?;
-            serde_json::to_writer(&mut file, noted)?;
-            file.sync_all()?;
-            std::fs::rename(&beside, &self.0)
-        };
-        write().map_err(|error| self.failed("written", error))
+    fn write(&self, noted: &[Noted]) -> Result<(), Failure> {
+        // Strings always make JSON.
+        let bytes = serde_json::to_vec(noted).unwrap_or_default();
+        files::put(&self.0, &bytes).map_err(|error| self.failed("written", error))
     }
 
     fn failed(&self, doing: &str, error: impl std::fmt::Display) -> Failure {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -60,6 +60,7 @@ struct Inner {
     bad: &'static str,
     pause: Duration,
     fate: Fate,
+    lost_batch: bool,
     under_way: AtomicUsize,
     most: AtomicUsize,
 }
@@ -79,13 +80,16 @@ pub(crate) struct Behaviour {
     pub(crate) bad: &'static str,
     pub(crate) pause: Duration,
     pub(crate) fate: Fate,
+    /// The first batch is made, and the client is told of a failure.
+    pub(crate) lost_batch: bool,
 }
 
 impl Default for Behaviour {
     /// Repeats the user's message.
     fn default() -> Self {
         let answering = Box::new(|body: &Value| user(body).to_owned());
-        Self { answering, troubles: Vec::new(), looks: 2, bad: "\u{0}", pause: Duration::ZERO, fate: Fate::default() }
+        let (troubles, pause, fate) = (Vec::new(), Duration::ZERO, Fate::default());
+        Self { answering, troubles, looks: 2, bad: "\u{0}", pause, fate, lost_batch: false }
     }
 }
 
@@ -96,15 +100,15 @@ pub(crate) fn user(body: &Value) -> &str {
 
 impl Endpoint {
     pub(crate) fn start(behaviour: Behaviour) -> Self {
-        let Behaviour { answering, troubles, looks, bad, pause, fate } = behaviour;
+        let Behaviour { answering, troubles, looks, bad, pause, fate, lost_batch } = behaviour;
         let seen = Mutex::new(Seen { troubles: troubles.into(), ..Seen::default() });
         let (under_way, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let inner = Arc::new(Inner { answering, seen, looks, bad, pause, fate, under_way, most });
+        let inner = Arc::new(Inner { answering, seen, looks, bad, pause, fate, lost_batch, under_way, most });
         let router = Router::new()
             .route("/v1/chat/completions", post(chat))
             .route("/v1/files", post(upload))
             .route("/v1/files/{id}/content", get(content))
-            .route("/v1/batches", post(create))
+            .route("/v1/batches", post(create).get(list))
             .route("/v1/batches/{id}", get(retrieve))
             .route("/v1/fine_tuning/jobs", post(jobs::create).get(jobs::list))
             .route("/v1/fine_tuning/jobs/{id}", get(jobs::retrieve))
@@ -151,6 +155,11 @@ impl Endpoint {
     /// No fine-tuning job is known any more.
     pub(crate) fn forget_jobs(&self) {
         self.inner.seen.lock().unwrap().jobs.clear();
+    }
+
+    /// No file is there any more.
+    pub(crate) fn forget_files(&self) {
+        self.inner.seen.lock().unwrap().files.clear();
     }
 
     /// The next requests fare so.
@@ -328,7 +337,15 @@ async fn create(State(inner): State<Arc<Inner>>, headers: HeaderMap, Json(order)
     let (output, errors) = (kept("output", output), kept("errors", errors));
     let batch = Batch { input, looks_left: inner.looks, output, errors, failed: None };
     seen.batches.insert(id.clone(), batch.clone());
+    if inner.lost_batch && seen.batches.len() == 1 {
+        return error(500, "server_error", "lost");
+    }
     Json(told(&id, &batch)).into_response()
+}
+
+async fn list(State(inner): State<Arc<Inner>>, Query(query): Query<BTreeMap<String, String>>) -> Response {
+    let seen = inner.seen.lock().unwrap();
+    jobs::page(seen.batches.iter().rev().map(|(id, batch)| told(id, batch)).collect(), &query)
 }
 
 /// The files of answers and of errors to a file of questions.

@@ -144,7 +144,7 @@ pub(super) async fn create(State(inner): State<Arc<Inner>>, headers: HeaderMap, 
 }
 
 /// A page of what is listed, the newest first.
-fn page(all: Vec<Value>, query: &BTreeMap<String, String>) -> Response {
+pub(super) fn page(all: Vec<Value>, query: &BTreeMap<String, String>) -> Response {
     // Smaller pages than asked for, as a server may.
     let limit = query.get("limit").map_or(20, |limit| limit.parse().unwrap()).min(2);
     let from = match query.get("after") {
