@@ -30,6 +30,7 @@ pub(super) struct Supervisor {
     events: watch::Sender<RunEvent>,
     commands: mpsc::Receiver<RefreshCommand>,
     crashes: u32,
+    was_cancelled: bool,
 }
 
 /// The process with its two ends of the pipe.
@@ -53,14 +54,14 @@ impl Supervisor {
         let (events, watching) = watch::channel(RunEvent { at: Utc::now(), ..RunEvent::default() });
         let (sender, commands) = mpsc::channel(16);
         let control = RefreshControl { commands: sender, events: watching };
-        (Self { args, events, commands, crashes: 0 }, control)
+        (Self { args, events, commands, crashes: 0, was_cancelled: false }, control)
     }
 
     /// Keeps a refresher running for ever; dropping the future ends it.
     pub(super) async fn run(mut self) {
         loop {
             let started = Instant::now();
-            let ended = match Refresher::start(&self.args) {
+            let ended = match Refresher::start(&self.args, std::mem::take(&mut self.was_cancelled)) {
                 Ok(refresher) => self.attend(refresher).await,
                 Err(error) => Ended::Crashed(Err(error)),
             };
@@ -154,7 +155,7 @@ impl Supervisor {
     }
 
     fn cancelled(&mut self, message: String) {
-        self.crashes = 0;
+        (self.crashes, self.was_cancelled) = (0, true);
         tracing::warn!("refresh {message}");
         let now = self.events.borrow().clone();
         self.tell(RunEvent { at: Utc::now(), state: RunState::Cancelled, message, next: None, tuning: None, ..now });
@@ -188,9 +189,14 @@ impl Supervisor {
 }
 
 impl Refresher {
-    fn start(args: &[OsString]) -> std::io::Result<Self> {
+    fn start(args: &[OsString], after_a_cancelled_run: bool) -> std::io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        command
+            .args(args)
+            .args(after_a_cancelled_run.then_some("--cancelled"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         // A group of its own: Ctrl-C in a terminal is for the server, which ends it in its own time.
         let mut process = command.process_group(0).kill_on_drop(true).spawn()?;
         let missing = || std::io::Error::other("its pipes are missing");

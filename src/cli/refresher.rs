@@ -14,14 +14,18 @@ use crate::store::Store;
 
 /// Arguments of `segue refresher`.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    /// The run of the process before was cancelled
+    #[arg(long)]
+    cancelled: bool,
+}
 
 /// The lowest priority there is.
 const NICEST: i32 = 19;
 /// Out of memory, the system ends this process first.
 const OOM_SCORE: &str = "1000";
 
-pub(super) fn run(common: &Common, _args: Args) -> anyhow::Result<ExitCode> {
+pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     let config = common.start()?;
     if config.inference.backend == Backend::Embedded {
         before_computing(&config);
@@ -30,6 +34,7 @@ pub(super) fn run(common: &Common, _args: Args) -> anyhow::Result<ExitCode> {
     let store = Store::open(&config.store)?;
     let tune = common.same(&["finetune", "run", "--attended", "--json"]);
     let agent = Agent::new(settings(&config), store, config.serve.channel.clone(), tune, io::stdout());
+    let agent = agent.after_a_cancelled_run(args.cancelled);
     super::runtime()?.block_on(agent.run(tokio::io::BufReader::new(tokio::io::stdin())))?;
     Ok(ExitCode::SUCCESS)
 }

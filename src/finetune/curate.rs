@@ -129,11 +129,14 @@ async fn draw(
     let shows = config.prompt == Template::Rag;
     let wide = if shows { Recent::reach(settings.retrieval, window) } else { *window };
     let mut recent = Recent::new(settings.retrieval, log.min_users());
-    let shared = Shared::count(log, settings.k, window).await?;
+    let kept = log.of(Users::Kept(settings.held_out.clone()));
+    let shared = Shared::count(&kept, settings.k, window).await?;
+    let shared_by_all = Shared::count(log, settings.k, window).await?;
     let mut draws = [config.samples, config.watched, config.watched].map(|most| Draw::new(config.seed, most));
     let mut moves = log.samples(settings.k, &wide, settings.held_out, config.validation).await?;
     while let Some(moved) = moves.try_next().await? {
         let is_within = window.from.is_none_or(|from| moved.began >= from);
+        let shared = if moved.part == Part::Test { &shared_by_all } else { &shared };
         if moved.novel && is_within && shared.holds(&moved.key, moved.next) {
             let context = if shows { recent.context(&moved.key, moved.at) } else { retrieval::Context::default() };
             draws[moved.part as usize].add(&moved, context);

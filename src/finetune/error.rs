@@ -79,6 +79,16 @@ pub enum FinetuneError {
     /// Two runs in one directory.
     #[error("another process is at work in {}: wait for it, or name another --dir", .0.display())]
     Busy(PathBuf),
+    /// Judging a tuned model broke off.
+    #[error(
+        "{failed} of {asked} questions to the tuned model were not answered; the log says why. Run again: what it answered is kept, and the model is judged once it has answered"
+    )]
+    Unanswered {
+        /// Questions without an answer.
+        failed: u64,
+        /// Questions.
+        asked: u64,
+    },
     /// An endpoint that does not tune: what happened, and what to do.
     #[error("{0}")]
     Endpoint(String),

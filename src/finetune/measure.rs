@@ -10,7 +10,7 @@ use super::positions::{Asked, User, asked};
 use crate::evaluation::{self, ExactMatch, RecallTally, Report};
 use crate::ids::ClusterId;
 use crate::inference::{
-    self, Answers, Bulk, DecodingConfig, Ended, Model, Parsed, Planned, Prompts, Purpose, Vocabulary, prompt,
+    self, Answers, Bulk, DecodingConfig, Ended, Model, Parsed, Planned, Prompts, Purpose, Tally, Vocabulary, prompt,
 };
 use crate::interactions::{Log, Users, Window};
 use crate::taxonomy::Taxonomy;
@@ -24,6 +24,18 @@ pub struct Examination<'e> {
     /// The file in which answers are kept: where judging was ended, it goes on from there.
     pub answers: &'e Path,
 }
+
+/// What a model's answers come to.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The figures.
+    pub report: Report,
+    /// Questions that the budget did not do for.
+    pub left_out: u64,
+}
+
+/// Where more than one question in so many fails, what is left tells too little of the model: the fault is elsewhere.
+const TRUSTED: u64 = 10;
 
 /// Where asking stands: before it begins, and as it goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,15 +52,15 @@ pub struct Asking {
 /// each position in the samples' window that has `k` clusters before it, by the samples' prompt. What that shows of recent
 /// behaviour is counted as for the samples: from the other users, strictly before the position.
 ///
-/// Tells `told` beforehand what it is going to take. Where the budget does not do for all, the users that are left without
-/// an answer have no part in recall.
+/// Tells `told` beforehand what it is going to take. Users that are left without an answer, since the budget did not do for
+/// them or their question failed, have no part; where many failed, that is the error, and another call asks those alone.
 pub async fn measure(
     by: &Examination<'_>,
     model: Arc<dyn Model>,
     log: &Log,
     taxonomy: &Taxonomy,
     told: &mut (dyn FnMut(Asking) + Send),
-) -> Result<Report, FinetuneError> {
+) -> Result<Measured, FinetuneError> {
     let prompts = prompts(by, log, taxonomy).await?;
     let Asked { plan, users } = asked(by.manifest, log).await?;
     let plan: Arc<[Planned]> = plan.into();
@@ -58,6 +70,10 @@ pub async fn measure(
     let mut tell =
         |now: inference::Progress| told(Asking { done: now.done, total: now.total, message: now.to_string() });
     bulk.ask(&plan, Purpose::Table, &mut tell).await?;
+    let Tally { planned, failed, left_out, .. } = bulk.run(&plan, 0)?.tally;
+    if failed * TRUSTED > planned {
+        return Err(FinetuneError::Unanswered { failed, asked: planned - left_out });
+    }
     let said = plan.iter().map(|planned| said(&bulk, planned)).collect::<Result<Vec<_>, FinetuneError>>()?;
 
     let clusters = taxonomy.clusters().len();
@@ -74,7 +90,8 @@ pub async fn measure(
         let mut of_user = of_user.into_iter();
         recall.take(sequences, |_| of_user.next().and_then(|said| said.first));
     }
-    Ok(Report { recall: recall.finish(), ..Report::default() }.with_answers(&answers))
+    let report = Report { recall: recall.finish(), ..Report::default() }.with_answers(&answers);
+    Ok(Measured { report, left_out })
 }
 
 /// One answer of each key, as the model says it.
@@ -84,27 +101,35 @@ fn unconstrained(config: &inference::Config) -> inference::Config {
     inference::Config { decoding, budget: config.budget, ..inference::Config::default() }
 }
 
-/// What came of a question; `None` where it was not asked.
+/// What came of a question; `None` where it was not asked, or failed.
 fn said(bulk: &Bulk, planned: &Planned) -> Result<Option<Parsed>, FinetuneError> {
     let trace = bulk.trace(planned)?;
     Ok(match trace.ended {
-        Ended::LeftOut => None,
-        // To the gates it is an answer that names no cluster.
-        Ended::Failed => Some(Parsed { said: 1, ..Parsed::default() }),
+        Ended::LeftOut | Ended::Failed => None,
         Ended::Answered(_) | Ended::Fallback => Some(trace.first),
     })
 }
 
 /// The samples' prompts.
 async fn prompts(by: &Examination<'_>, log: &Log, taxonomy: &Taxonomy) -> Result<Prompts, FinetuneError> {
-    let Manifest { config, held_out, from, prompt_hash, .. } = by.manifest;
-    let template = prompt::Config { template: config.prompt, ..by.inference.prompt.clone() };
-    let mut prompts = Prompts::new(&template, Vocabulary::new(taxonomy)?)?;
-    if prompts.hash() != *prompt_hash {
+    let Manifest { config, held_out, from, .. } = by.manifest;
+    let mut prompts = prompts_of(by.manifest, by.inference, taxonomy)?;
+    prompts.set_popular(&popular_before(log, held_out, *from, config.window).await?);
+    Ok(prompts)
+}
+
+/// The samples' template. One that was changed since is refused, which is best found out before anything is learnt.
+pub fn prompts_of(
+    samples: &Manifest,
+    inference: &inference::Config,
+    taxonomy: &Taxonomy,
+) -> Result<Prompts, FinetuneError> {
+    let template = prompt::Config { template: samples.config.prompt, ..inference.prompt.clone() };
+    let prompts = Prompts::new(&template, Vocabulary::new(taxonomy)?)?;
+    if prompts.hash() != samples.prompt_hash {
         let problem = "the prompt's template was changed since the samples were curated: curate them again".into();
         return Err(FinetuneError::Samples { path: "inference.prompt".into(), problem });
     }
-    prompts.set_popular(&popular_before(log, held_out, *from, config.window).await?);
     Ok(prompts)
 }
 

@@ -26,7 +26,7 @@ pub use config::{Backend, Config, Labels};
 pub use curate::{Settings, curate};
 pub use error::FinetuneError;
 pub use manifest::{Manifest, SplitManifest};
-pub use measure::{Asking, Examination, measure};
+pub use measure::{Asking, Examination, Measured, measure, prompts_of};
 pub use samples::{Chat, Samples};
 pub use standing::{Pulse, Standing};
 #[cfg(feature = "embedded")]

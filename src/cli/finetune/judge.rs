@@ -6,8 +6,7 @@ use super::run::Args;
 use crate::cli::refresh::Shown;
 use crate::cli::{output, runtime};
 use crate::config::Config;
-use crate::evaluation::Report;
-use crate::finetune::{Asking, Examination, Samples, measure};
+use crate::finetune::{Asking, Examination, Measured, Samples, measure};
 use crate::inference::{Answers, Model};
 use crate::interactions::Log;
 use crate::refresh::Progress;
@@ -20,7 +19,7 @@ pub(super) fn figures(
     model: Arc<dyn Model>,
     samples: &Samples,
     taxonomy: &Taxonomy,
-) -> anyhow::Result<Report> {
+) -> anyhow::Result<Measured> {
     output::note("asking the tuned model what held-out users take up next");
     let answers = args.dir.join(Answers::FILE);
     let by = Examination { manifest: &samples.manifest, inference: &config.inference, answers: &answers };

@@ -11,12 +11,14 @@ use super::adapter;
 use super::{curate, judge, order};
 use crate::cli::tuned::tell_unasked;
 use crate::cli::{Common, before_computing, end_with_parent, output, who};
+use crate::config::Config;
 use crate::evaluation;
-use crate::finetune::{Backend, Samples};
+use crate::finetune::{Backend, Manifest, Measured, Samples, prompts_of};
 use crate::inference::Model;
 use crate::interactions::{Window, load_taxonomy};
 use crate::store::models::{ModelManifest, ModelState, NewModel, NewWeights, Weights};
 use crate::store::{Note, Store};
+use crate::taxonomy::Taxonomy;
 
 /// Exit code when a gate held the model.
 const HELD: u8 = 3;
@@ -72,6 +74,7 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         curate::draw(&config, &taxonomy, Window::default(), &args.samples)?;
     }
     let samples = Samples::read(&args.samples, &config.finetune, &taxonomy)?;
+    fits(&samples.manifest, &config, &taxonomy)?;
     let tuned = match config.finetune.backend {
         Backend::OpenAi => match order::tune(&config, &args, &samples)? {
             Some(tuned) => tuned,
@@ -96,8 +99,14 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         Learnt::Adapter { .. } => Arc::new(adapter::model(&config, &args, &taxonomy)?),
         Learnt::Remote(model) => Arc::new(order::model(&config, model, &taxonomy)?),
     };
-    let figures = judge::figures(&config, &args, model, &samples, &taxonomy)?;
+    let Measured { report: figures, left_out } = judge::figures(&config, &args, model, &samples, &taxonomy)?;
     let verdict = evaluation::judge_model(&figures, &config.evaluation);
+    if left_out > 0 && verdict.is_unmeasured() {
+        anyhow::bail!(
+            "{left_out} questions to the tuned model were over [inference.budget], and those that were not tell too little \
+             to judge it by: raise it and run again, which asks the rest alone"
+        );
+    }
     let judgement = verdict.judgement(&figures, "gates", ModelState::Approved, ModelState::Held);
     let (state, why) = (judgement.state, judgement.why.clone());
     let manifest = store.add_model(&NewModel {
@@ -115,6 +124,17 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         tell_unasked(&config, &store)?;
     }
     report(common, &manifest, state, &why)
+}
+
+/// Refuses samples that no refresh would ask the model by, before it learns from them.
+fn fits(samples: &Manifest, config: &Config, taxonomy: &Taxonomy) -> anyhow::Result<()> {
+    prompts_of(samples, &config.inference, taxonomy)?;
+    let (theirs, own) = (samples.k, config.table.k);
+    anyhow::ensure!(
+        theirs == own,
+        "the samples are of histories of {theirs} clusters, and table.k = {own}: set it to {theirs}, or curate again"
+    );
+    Ok(())
 }
 
 /// The model in the registry that answers with these weights.

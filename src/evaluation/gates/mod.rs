@@ -93,6 +93,13 @@ impl Verdict {
     }
 }
 
+impl Verdict {
+    /// Whether a model was held for what was not measured of it ([`judge_model`]).
+    pub fn is_unmeasured(&self) -> bool {
+        self.findings.iter().any(|finding| finding.outcome == Outcome::Fail && finding.says.ends_with(UNMEASURED))
+    }
+}
+
 /// What a figure is beside its threshold.
 enum Found {
     Within(String),

@@ -94,7 +94,7 @@ pub async fn order(by: &Ordering<'_>, told: Tell<'_>) -> Result<Training<Ordered
 /// Ends the job that is noted in `dir`, or that was made of its training file where the note of it was lost.
 pub async fn cancel(dir: &Path, endpoint: &openai::Config) -> Result<Job, FinetuneError> {
     let (mut note, jobs, id) = known(dir, endpoint).await?;
-    let job = jobs.cancel(&id).await.map_err(|error| gone(&id, error))?;
+    let job = jobs.cancel(&id).await.map_err(|error| gone(dir, &id, error))?;
     // A run that follows it notes it by itself.
     if let Ok(_held) = hold(dir) {
         note.job = Some(job.clone());
@@ -108,7 +108,7 @@ pub async fn look(dir: &Path, endpoint: &openai::Config) -> Result<Job, Finetune
     // Whoever looks does not wait: there is what is noted.
     let once = openai::Config { retries: 0, ..endpoint.clone() };
     let (_, jobs, id) = known(dir, &once).await?;
-    jobs.job(&id).await.map_err(|error| gone(&id, error))
+    jobs.job(&id).await.map_err(|error| gone(dir, &id, error))
 }
 
 /// The job of a run's directory, with its note and who is to be asked about it.
@@ -130,9 +130,12 @@ fn asking(note: &Note, endpoint: &openai::Config) -> Result<Jobs, FinetuneError>
     Ok(Jobs::new(&openai::Config { url: note.url.clone(), model: note.base.clone(), ..endpoint.clone() })?)
 }
 
-fn gone(id: &str, error: JobError) -> FinetuneError {
+fn gone(dir: &Path, id: &str, error: JobError) -> FinetuneError {
     let problem = match error {
-        JobError::Gone(problem) => format!("is not known there any more, or to this key ({problem})"),
+        JobError::Gone(problem) => format!(
+            "is not known there any more, or to this key ({problem}); to order another one, remove {} or name another --dir",
+            dir.join(NOTE_FILE).display()
+        ),
         JobError::Failed(problem) => format!("cannot be asked about: {problem}"),
     };
     FinetuneError::Job { job: id.to_owned(), problem }
@@ -145,7 +148,7 @@ impl Ordering<'_> {
 
     /// What is noted of this run, or the beginning of it: the cap is looked at before anything is sent.
     fn note(&self) -> Result<Note, FinetuneError> {
-        let Config { model, epochs, price, max_cost, .. } = self.config;
+        let model = &self.config.model;
         if model.is_empty() {
             let remedy = "name the base model that the endpoint is to tune";
             return Err(FinetuneError::Config { field: "openai.model", value: "\"\"".into(), remedy });
@@ -161,6 +164,14 @@ impl Ordering<'_> {
                 Err(FinetuneError::Samples { path, problem: problem.into() })
             };
         }
+        let mut note = Note { run, url: self.endpoint.url.clone(), base: model.clone(), ..Note::default() };
+        self.price(&mut note)?;
+        Ok(note)
+    }
+
+    /// What a job costs by now; refused above the cap. To be called before one is ordered.
+    fn price(&self, note: &mut Note) -> Result<(), FinetuneError> {
+        let Config { epochs, price, max_cost, .. } = self.config;
         let tokens = self.samples.train.iter().map(length).sum::<u64>() * u64::from(*epochs);
         let cost = tokens as f64 * price / 1e6;
         if let Some(cap) = max_cost.filter(|&cap| cost > cap) {
@@ -169,7 +180,8 @@ impl Ordering<'_> {
                  max_cost is {cap}: nothing was ordered; raise it, or lower epochs or [finetune] samples"
             )));
         }
-        Ok(Note { run, url: self.endpoint.url.clone(), base: model.clone(), tokens, cost, ..Note::default() })
+        (note.tokens, note.cost) = (tokens, cost);
+        Ok(())
     }
 
     /// Names all that decides what comes out.

@@ -25,6 +25,9 @@ impl Run<'_> {
     /// Uploads what is not uploaded yet and has a job made, or finds the one that was.
     pub(super) async fn ordered(&mut self, told: Tell<'_>) -> Result<Job, FinetuneError> {
         let Config { epochs, suffix, batch_size, learning_rate_multiplier, .. } = self.by.config.clone();
+        if !self.note.ordered {
+            self.by.price(&mut self.note)?;
+        }
         let Note { tokens, cost, .. } = self.note;
         let price = if cost > 0.0 { format!(" for about {cost:.2}") } else { String::new() };
         told(Told::Says(&format!("about {tokens} tokens are to be trained in {epochs} epochs{price}")));
@@ -33,6 +36,7 @@ impl Run<'_> {
         let job = match made(&self.note, &self.jobs).await? {
             Some(job) => job,
             None => {
+                self.by.price(&mut self.note)?;
                 self.note.ordered = true;
                 self.note.write(self.by.dir)?;
                 let (model, seed) = (self.note.base.clone(), self.by.seed);
@@ -76,7 +80,7 @@ impl Run<'_> {
             if self.note.job.as_ref().is_some_and(|noted| noted.status.is_over()) {
                 return Ok(job);
             }
-            job = self.jobs.job(&job.id).await.map_err(|error| gone(&job.id, error))?;
+            job = self.jobs.job(&job.id).await.map_err(|error| gone(self.by.dir, &job.id, error))?;
             if status.as_ref() != Some(&job.status) {
                 told(Told::Says(&format!("{} is {}", job.id, job.status)));
                 status = Some(job.status.clone());
@@ -96,7 +100,7 @@ impl Run<'_> {
             Ok(events) => events,
             // Not every server has them.
             Err(JobError::Gone(_)) => Vec::new(),
-            Err(error) => return Err(gone(id, error)),
+            Err(error) => return Err(gone(self.by.dir, id, error)),
         };
         for event in &events {
             match event.step() {

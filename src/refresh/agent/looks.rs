@@ -22,6 +22,11 @@ impl Looks {
         self.next.map_or(Duration::MAX, |next| next.saturating_duration_since(Instant::now()))
     }
 
+    /// Nothing failed: the same problem is news again.
+    pub(super) fn fine(&mut self) {
+        self.problem.clear();
+    }
+
     pub(super) fn looked(&mut self) {
         self.next = Instant::now().checked_add(self.every);
     }

@@ -48,6 +48,7 @@ pub struct Agent<W> {
     channel: String,
     tuner: Tuner,
     events: W,
+    was_cancelled: bool,
 }
 
 impl<W: Write + Send> Agent<W> {
@@ -55,13 +56,19 @@ impl<W: Write + Send> Agent<W> {
     /// binary tune a model under the same config.
     pub fn new(settings: Settings, store: Store, channel: String, tune: Vec<OsString>, events: W) -> Self {
         let tuner = Tuner::new(tune, store.clone());
-        Self { settings, store, channel, tuner, events }
+        Self { settings, store, channel, tuner, events, was_cancelled: false }
+    }
+
+    /// The run of the process before was cancelled: what made it begin makes no other begin at once.
+    #[must_use]
+    pub fn after_a_cancelled_run(self, was_cancelled: bool) -> Self {
+        Self { was_cancelled, ..self }
     }
 
     /// Follows the schedule and `commands` until they end.
     pub async fn run(mut self, commands: impl AsyncBufRead + Unpin) -> std::io::Result<()> {
         let mut commands = commands.lines();
-        let last_run = self.live_since().filter(|_| !self.was_cut_short());
+        let last_run = self.last_run();
         let mut schedule = Schedule::new(self.settings.refresh.policy.clone(), last_run);
         let mut last = RunEvent::default();
         let mut looks = Looks::new(&self.settings);
@@ -72,8 +79,18 @@ impl<W: Write + Send> Agent<W> {
             let began = Utc::now();
             last = self.cycle(run, note).await?;
             schedule.ran(began, last.state != RunState::Failed);
-            self.tuner.refreshed();
+            if last.state != RunState::Failed {
+                self.tuner.refreshed();
+            }
         }
+    }
+
+    /// From when on the policy counts.
+    fn last_run(&self) -> Option<DateTime<Utc>> {
+        if self.was_cancelled {
+            return Some(Utc::now());
+        }
+        self.live_since().filter(|_| !self.was_cut_short())
     }
 
     /// When the channel's version was made.
@@ -144,7 +161,10 @@ impl<W: Write + Send> Agent<W> {
         let request = Request::of_log(self.channel.clone(), note("adaptive", "a day of log has come"));
         let weighed = Cycle { settings: &self.settings, store: &self.store, request: &request }.weigh().await;
         let weighed = match weighed {
-            Ok(weighed) => weighed,
+            Ok(weighed) => {
+                looks.fine();
+                weighed
+            }
             Err(error) => {
                 looks.failed(&error.to_string());
                 return Ok(None);

@@ -4,6 +4,7 @@ use super::registry::refused;
 use crate::finetune::Manifest;
 use crate::inference::Prompts;
 use crate::inference::prompt::Template;
+use crate::interactions::HeldOut;
 use crate::refresh::error::RefreshError;
 use crate::refresh::pipeline::{Cycle, Settings};
 use crate::store::models::ModelManifest;
@@ -42,14 +43,14 @@ pub(super) fn check(
     }
     for (with, asked) in differences(&tuned, settings, prompts) {
         tracing::warn!(
-            "{model} was tuned and judged with {with}, and is asked with {asked}: its answers may be worse than its gates \
-             found; let the two agree, or curate and tune again"
+            "{model} was tuned and judged with {with}, and is asked with {asked}: what gates find may not hold; let the two \
+             agree, or curate and tune again"
         );
     }
     Ok(())
 }
 
-/// How its prompts were, and how they are going to be.
+/// How it was asked and judged, and how it is going to be.
 fn differences(tuned: &Manifest, settings: &Settings, prompts: &Prompts) -> Vec<(String, String)> {
     let asked = settings.inference.prompt.template;
     let mut found = Vec::new();
@@ -60,6 +61,10 @@ fn differences(tuned: &Manifest, settings: &Settings, prompts: &Prompts) -> Vec<
     let both_show = [tuned.config.prompt, asked] == [Template::Rag; 2];
     if both_show && tuned.retrieval != settings.retrieval {
         found.push((format!("[retrieval] {}", tuned.retrieval), settings.retrieval.to_string()));
+    }
+    if tuned.held_out != settings.evaluation.held_out {
+        let named = |HeldOut { share, salt }: &HeldOut| format!("{share} of users held out by the salt `{salt}`");
+        found.push((named(&tuned.held_out), named(&settings.evaluation.held_out)));
     }
     found
 }

@@ -55,6 +55,7 @@ fn asked(
     let mut tell = |asking| told.push(asking);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let report = runtime.block_on(async { measure(&by, model, &world.log().await?, &taxonomy, &mut tell).await });
+    let report = report.map(|measured| measured.report);
     let asked = asked.lock().unwrap().clone();
     (report, told, asked)
 }
@@ -96,11 +97,11 @@ fn prompts_are_those_of_the_samples_and_show_nothing_of_their_own_time_or_later(
 fn answers_come_to_exact_match_recall_and_collapse() {
     let world = world(Similarity::Frequency);
     let manifest = world.curate_to_stay(&config(), None).unwrap();
-    // User 21 alone takes up the cluster 23; what is neither a cluster nor an answer counts against the model.
+    // User 21 alone takes up the cluster 23; what is no cluster counts against the model.
     let (report, _) = measured(&world, &manifest, |prompt| match prompt {
         known if known.contains("took up: cluster 18") => Some(" cluster 23\n"),
         known if known.contains("took up: cluster 27") => Some("cluster 23, I guess"),
-        _ => None,
+        _ => Some("none"),
     });
     let report = report.unwrap();
     assert_eq!(report.exact_match, Some(ExactMatch { asked: 3, matched: 1 }));
@@ -108,6 +109,18 @@ fn answers_come_to_exact_match_recall_and_collapse() {
     assert_eq!((recall.users, recall.positions, recall.hits), (3, 3, 1), "{recall:?}");
     let Collapse { keys, distinct, own, .. } = report.collapse.unwrap();
     assert_eq!((keys, distinct, own), (1, 1, 0));
+}
+
+#[test]
+fn questions_that_fail_do_not_count_against_the_model_and_are_asked_again() {
+    let world = world(Similarity::Frequency);
+    let manifest = world.curate_to_stay(&config(), None).unwrap();
+    let broken = |prompt: &str| (!prompt.contains("took up: cluster 18")).then_some("cluster 0");
+    let (report, asked) = measured(&world, &manifest, broken);
+    let error = report.unwrap_err().to_string();
+    assert!(error.contains("1 of 3 questions") && error.contains("Run again"), "{error}");
+    let (report, again) = measured(&world, &manifest, |_| Some("cluster 0"));
+    assert_eq!((asked.len(), again.len(), report.unwrap().exact_match.unwrap().asked), (3, 1, 3));
 }
 
 #[test]

@@ -162,6 +162,22 @@ async fn one_run_at_a_time_and_a_cancelled_one_leaves_the_live_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_run_of_the_schedule_begins_no_other_at_once() {
+    let world = World::simulated(1);
+    hang(&world);
+    let server = Server::start(&world, &["--set", r#"refresh.policy={fixed={every="1d"}}"#]);
+    let mut events = server.watch().await;
+    events_until(&mut events, State::Running).await;
+    cancel(&server).await.unwrap();
+    events_until(&mut events, State::Cancelled).await;
+    let told = async || get(server.admin, "/admin/v1/refresh").await.json();
+    until(AT_LAST, "new refresher", async || told().await["next"].is_string()).await;
+    let next: chrono::DateTime<chrono::Utc> = told().await["next"].as_str().unwrap().parse().unwrap();
+    assert!(next - chrono::Utc::now() > chrono::TimeDelta::hours(23), "{next}");
+    assert_eq!(told().await["state"], "cancelled");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_step_is_told_and_counted_and_a_later_run_recovers() {
     let world = World::simulated(1);
     world.refresh();
