@@ -18,5 +18,5 @@ pub use config::{Cadence, Config, Ends, Fixed, Policy};
 pub use error::RefreshError;
 pub use pipeline::{Cycle, Exchange, Outcome, Progress, Request, Settings};
 pub use schedule::Schedule;
-pub use steps::weigh::Weighed;
+pub use steps::weigh::{Seen, Weighed};
 pub use tuning::{Due, due};

@@ -8,7 +8,7 @@ use super::config::Config;
 use super::error::RefreshError;
 use super::lock::RunLock;
 use super::steps::ask::{Asked, Asking};
-use super::steps::weigh::{self, Weighed};
+use super::steps::weigh::{self, Seen, Weighed};
 use super::steps::{count, input, judge, publish};
 use crate::evaluation;
 use crate::ids::VersionId;
@@ -113,8 +113,10 @@ pub struct Cycle<'a> {
 impl Cycle<'_> {
     /// Weighs whether to run: once for each day of log that has come since the live version was counted, and keeps the
     /// decision in the store. `None` where there is nothing to weigh: no live version, or no new day.
-    pub async fn weigh(&self) -> Result<Option<Weighed>, RefreshError> {
-        weigh::weigh(self).await
+    ///
+    /// `seen` is what was looked at the last time, none at first: a log whose files are the same is not read again.
+    pub async fn weigh(&self, seen: &mut Option<Seen>) -> Result<Option<Weighed>, RefreshError> {
+        weigh::weigh(self, seen).await
     }
 
     /// Runs the steps, telling `progress` of each. A failure at any point leaves the live version as it was.

@@ -4,18 +4,21 @@ use std::time::{Duration, Instant};
 
 use crate::refresh::config::Policy;
 use crate::refresh::pipeline::Settings;
+use crate::refresh::steps::weigh::Seen;
 
 /// Looks at the start, and then every `refresh.look`.
 pub(super) struct Looks {
     every: Duration,
     next: Option<Instant>,
     problem: String,
+    /// What the last look came upon.
+    pub(super) seen: Option<Seen>,
 }
 
 impl Looks {
     pub(super) fn new(settings: &Settings) -> Self {
         let next = (settings.refresh.policy == Policy::Adaptive).then(Instant::now);
-        Self { every: settings.refresh.look, next, problem: String::new() }
+        Self { every: settings.refresh.look, next, problem: String::new(), seen: None }
     }
 
     pub(super) fn left(&self) -> Duration {

@@ -159,7 +159,8 @@ impl<W: Write + Send> Agent<W> {
     /// again at the next look.
     async fn weigh(&mut self, next: Option<DateTime<Utc>>, looks: &mut Looks) -> std::io::Result<Option<Weighed>> {
         let request = Request::of_log(self.channel.clone(), note("adaptive", "a day of log has come"));
-        let weighed = Cycle { settings: &self.settings, store: &self.store, request: &request }.weigh().await;
+        let weighed =
+            Cycle { settings: &self.settings, store: &self.store, request: &request }.weigh(&mut looks.seen).await;
         let weighed = match weighed {
             Ok(weighed) => {
                 looks.fine();

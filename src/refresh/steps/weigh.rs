@@ -31,24 +31,42 @@ pub struct Weighed {
     pub decision: Decision,
 }
 
+/// What a look came upon: as long as that is the same, so is what comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    live: VersionId,
+    /// The log's fingerprint.
+    files: String,
+}
+
 /// Weighs and keeps the decision in the store; `None` where nothing is live yet, or where the newest day of the log has
 /// been weighed or counted already.
-pub(in crate::refresh) async fn weigh(cycle: &Cycle<'_>) -> Result<Option<Weighed>, RefreshError> {
+pub(in crate::refresh) async fn weigh(
+    cycle: &Cycle<'_>,
+    seen: &mut Option<Seen>,
+) -> Result<Option<Weighed>, RefreshError> {
     let channel = &cycle.request.channel;
     let Some(live) = cycle.store.channel(channel)? else { return Ok(None) };
     let live = cycle.store.manifest(live.version)?;
-    let Some(log_to) = new_day(cycle, &live).await? else { return Ok(None) };
+    let log = Log::open(&cycle.settings.interactions, &load_taxonomy(&cycle.settings.clusters)?).await?;
+    let found = Seen { live: live.version, files: log.fingerprint() };
+    if seen.as_ref() == Some(&found) {
+        return Ok(None);
+    }
+    let Some(log_to) = new_day(cycle, &live, &log).await? else {
+        *seen = Some(found);
+        return Ok(None);
+    };
     let decision = decide(&cycle.settings.evaluation.cadence, &ageing(cycle, &live, log_to).await?);
     let live = live.version;
     cycle.store.keep_decision(channel, log_to, live, &serde_json::to_value(decision).unwrap_or_default())?;
+    *seen = Some(found);
     Ok(Some(Weighed { log_to, live, decision }))
 }
 
 /// The end of the log, if it lies on a later day than all that was weighed or counted.
-async fn new_day(cycle: &Cycle<'_>, live: &Manifest) -> Result<Option<DateTime<Utc>>, RefreshError> {
-    let settings = cycle.settings;
-    let log = Log::open(&settings.interactions, &load_taxonomy(&settings.clusters)?).await?;
-    let log_to = input::end(settings.refresh.ends, log.span().await?.newest);
+async fn new_day(cycle: &Cycle<'_>, live: &Manifest, log: &Log) -> Result<Option<DateTime<Utc>>, RefreshError> {
+    let log_to = input::end(cycle.settings.refresh.ends, log.span().await?.newest);
     let weighed = cycle.store.decisions(&cycle.request.channel, 1)?.pop().map(|decided| decided.log_to);
     let known = weighed.max(live.lineage.window_to);
     Ok(known.is_none_or(|known| last_day(known) < last_day(log_to)).then_some(log_to))
