@@ -117,7 +117,12 @@ impl Tuner {
 
     fn failed(&mut self, problem: String) {
         self.retries.tried(Utc::now(), false);
-        self.told(&format!("no model was tuned, and the one that is asked stays: {problem}"));
+        let dir = tuning::dir(&self.store);
+        self.told(&format!(
+            "no model was tuned, and the one that is asked stays: {problem}; it is tried again from {}, which you may remove \
+             for it to begin anew",
+            dir.display()
+        ));
         self.ended = Some(Tuning { state: TuningState::Failed, says: problem, model: None });
     }
 
