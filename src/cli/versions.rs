@@ -1,6 +1,5 @@
 //! `segue versions`: what the store holds, and what its channels point at.
 
-use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use clap::Subcommand;
@@ -11,7 +10,7 @@ use crate::config::Config;
 use crate::ids::VersionId;
 #[cfg(feature = "refresher")]
 use crate::inference;
-use crate::store::{Channel, Finding, Judgement, Manifest, Note, State, Store, StoreError, TaxonomyChange};
+use crate::store::{Channel, Finding, Judgement, Manifest, Note, State, Store, TaxonomyChange};
 
 /// Arguments of `segue versions`.
 #[derive(Debug, clap::Args)]
@@ -122,19 +121,8 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The channels that point at each version.
-fn pointers(store: &Store) -> Result<BTreeMap<VersionId, Vec<String>>, StoreError> {
-    let mut pointers: BTreeMap<VersionId, Vec<String>> = BTreeMap::new();
-    for name in store.channels()? {
-        if let Some(channel) = store.channel(&name)? {
-            pointers.entry(channel.version).or_default().push(name);
-        }
-    }
-    Ok(pointers)
-}
-
 fn list(common: &Common, store: &Store) -> anyhow::Result<()> {
-    let pointers = pointers(store)?;
+    let pointers = store.channels_by_version()?;
     let manifests: Vec<Manifest> =
         store.versions()?.into_iter().map(|v| store.manifest(v)).collect::<Result<_, _>>()?;
     let channels = |manifest: &Manifest| pointers.get(&manifest.version).cloned().unwrap_or_default();
@@ -181,7 +169,7 @@ fn show(common: &Common, store: &Store, version: VersionId) -> anyhow::Result<()
         ("reason", manifest.reason.clone()),
         ("parent", manifest.parent.map_or("none".into(), |parent| parent.to_string())),
         ("changed", manifest.changed.map_or("unknown".into(), |changed| changed.to_string())),
-        ("channels", pointers(store)?.remove(&version).unwrap_or_default().join(", ")),
+        ("channels", store.channels_by_version()?.remove(&version).unwrap_or_default().join(", ")),
         ("keys", keys.join(", ")),
         ("width", manifest.width.to_string()),
         ("bytes", manifest.table_bytes.to_string()),

@@ -69,7 +69,7 @@ impl Admin {
     pub(super) async fn versions(&self, limit: u32, before: u64) -> Result<Vec<Version>, ServeError> {
         let limit = if limit == 0 { LISTED.0 } else { (limit as usize).min(LISTED.1) };
         self.blocking(move |store| {
-            let channels = channels_by_version(store)?;
+            let channels = store.channels_by_version()?;
             let listed = store.versions()?.into_iter().filter(|version| before == 0 || version.0 < before);
             let described = listed.take(limit).map(|version| describe(store, version, &channels));
             // What gc removes while we list is left out.
@@ -80,7 +80,7 @@ impl Admin {
     }
 
     pub(super) async fn version(&self, version: VersionId) -> Result<Version, ServeError> {
-        self.blocking(move |store| describe(store, version, &channels_by_version(store)?)).await
+        self.blocking(move |store| describe(store, version, &store.channels_by_version()?)).await
     }
 
     pub(super) async fn channels(&self) -> Result<Vec<Channel>, ServeError> {
@@ -236,14 +236,4 @@ fn describe(
 ) -> Result<Version, StoreError> {
     let channels = channels.get(&version).cloned().unwrap_or_default();
     Ok(Version { manifest: store.manifest(version)?, channels, judgements: store.judgements(version)? })
-}
-
-fn channels_by_version(store: &Store) -> Result<BTreeMap<VersionId, Vec<String>>, StoreError> {
-    let mut by_version = BTreeMap::<_, Vec<_>>::new();
-    for name in store.channels()? {
-        if let Some(channel) = store.channel(&name)? {
-            by_version.entry(channel.version).or_default().push(name);
-        }
-    }
-    Ok(by_version)
 }

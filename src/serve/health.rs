@@ -7,6 +7,7 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 
+use super::error::ServeError;
 use super::grpc::{AdminFace, LookupFace};
 use crate::proto::admin_service_server::AdminServiceServer;
 use crate::proto::lookup_service_server::LookupServiceServer;
@@ -23,23 +24,17 @@ pub(super) struct Readiness {
     stop: CancellationToken,
 }
 
-/// Why callers should go elsewhere.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum NotReady {
-    NoTable,
-    Draining,
-}
-
 impl Readiness {
     pub(super) fn new(live: watch::Receiver<bool>, stop: CancellationToken) -> Self {
         Self { live, stop }
     }
 
-    pub(super) fn check(&self) -> Result<(), NotReady> {
+    /// An error says why callers should go elsewhere.
+    pub(super) fn check(&self) -> Result<(), ServeError> {
         match *self.live.borrow() {
-            _ if self.stop.is_cancelled() => Err(NotReady::Draining),
+            _ if self.stop.is_cancelled() => Err(ServeError::Draining),
             true => Ok(()),
-            false => Err(NotReady::NoTable),
+            false => Err(ServeError::NoTable),
         }
     }
 }

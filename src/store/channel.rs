@@ -1,6 +1,6 @@
 //! Named pointers to versions: published to, rolled back, and with a history that nobody can lose a move of.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use chrono::{DateTime, Utc};
@@ -117,6 +117,17 @@ impl Store {
         channels.sort();
         let moved = channels.into_iter().map(|name| Ok((self.head(&name, 0)? > 0).then_some(name)));
         moved.filter_map(Result::transpose).collect()
+    }
+
+    /// The channels that point at each version.
+    pub fn channels_by_version(&self) -> Result<BTreeMap<VersionId, Vec<String>>, StoreError> {
+        let mut by_version = BTreeMap::<_, Vec<_>>::new();
+        for name in self.channels()? {
+            if let Some(channel) = self.channel(&name)? {
+                by_version.entry(channel.version).or_default().push(name);
+            }
+        }
+        Ok(by_version)
     }
 
     /// A channel with its history; `None` where nothing was published to it.

@@ -30,9 +30,9 @@ impl<B: AsRef<[u8]>> Table<B> {
         }
         prove(checksum.digest(), entry)?;
         meaning?;
-        let total = |what, stated, found| match stated == found {
-            true => Ok(()),
-            false => Err(VerifyError::Total { section: format::section_name(entry.key_len), what, stated, found }),
+        let total = |what, stated, found| {
+            let wrong = || VerifyError::Total { section: format::section_name(entry.key_len), what, stated, found };
+            (stated == found).then_some(()).ok_or_else(wrong)
         };
         total("rows", entry.rows, scan.rows)?;
         total("slots in its longest probe", u64::from(entry.longest_probe), scan.longest_probe)

@@ -17,7 +17,7 @@ use crate::finetune::{Backend, Manifest, Measured, Samples, prompts_of};
 use crate::inference::Model;
 use crate::interactions::{Window, load_taxonomy};
 use crate::store::models::{ModelManifest, ModelState, NewModel, NewWeights, Weights};
-use crate::store::{Note, Store};
+use crate::store::{Judgement, Note, Store};
 use crate::taxonomy::Taxonomy;
 
 /// Exit code when a gate held the model.
@@ -75,39 +75,14 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
     }
     let samples = Samples::read(&args.samples, &config.finetune, &taxonomy)?;
     fits(&samples.manifest, &config, &taxonomy)?;
-    let tuned = match config.finetune.backend {
-        Backend::OpenAi => match order::tune(&config, &args, &samples)? {
-            Some(tuned) => tuned,
-            None => return Ok(ExitCode::from(INTERRUPTED)),
-        },
-        #[cfg(feature = "embedded")]
-        Backend::Embedded => adapter::tune(&config, &args, &samples)?,
-        #[cfg(not(feature = "embedded"))]
-        Backend::Embedded => anyhow::bail!(
-            "this build trains no model: build it with `--features embedded`, set [finetune] backend to \"openai\", or \
-             hand the samples to another trainer"
-        ),
-    };
+    let Some(tuned) = tune(&config, &args, &samples)? else { return Ok(ExitCode::from(INTERRUPTED)) };
     if let Some(known) = known(&store, &tuned.weights)? {
         output::note(format_args!("this model is {} already: it is judged no second time", known.model));
         let judged = store.model_judgements(known.model)?.pop();
         let (state, why) = judged.map_or((ModelState::Candidate, String::new()), |last| (last.state, last.why));
         return report(common, &known, state, &why);
     }
-    let model: Arc<dyn Model> = match &tuned.weights {
-        #[cfg(feature = "embedded")]
-        Learnt::Adapter { .. } => Arc::new(adapter::model(&config, &args, &taxonomy)?),
-        Learnt::Remote(model) => Arc::new(order::model(&config, model, &taxonomy)?),
-    };
-    let Measured { report: figures, left_out } = judge::figures(&config, &args, model, &samples, &taxonomy)?;
-    let verdict = evaluation::judge_model(&figures, &config.evaluation);
-    if left_out > 0 && verdict.is_unmeasured() {
-        anyhow::bail!(
-            "{left_out} questions to the tuned model were over [inference.budget], and those that were not tell too little \
-             to judge it by: raise it and run again, which asks the rest alone"
-        );
-    }
-    let judgement = verdict.judgement(&figures, "gates", ModelState::Approved, ModelState::Held);
+    let judgement = judged(&config, &args, &tuned.weights, &samples, &taxonomy)?;
     let (state, why) = (judgement.state, judgement.why.clone());
     let manifest = store.add_model(&NewModel {
         weights: match &tuned.weights {
@@ -124,6 +99,43 @@ pub(super) fn run(common: &Common, args: Args) -> anyhow::Result<ExitCode> {
         tell_unasked(&config, &store)?;
     }
     report(common, &manifest, state, &why)
+}
+
+/// Learns from the samples, or has someone learn; `None` where whoever watched left.
+fn tune(config: &Config, args: &Args, samples: &Samples) -> anyhow::Result<Option<Tuned>> {
+    match config.finetune.backend {
+        Backend::OpenAi => order::tune(config, args, samples),
+        #[cfg(feature = "embedded")]
+        Backend::Embedded => adapter::tune(config, args, samples).map(Some),
+        #[cfg(not(feature = "embedded"))]
+        Backend::Embedded => anyhow::bail!(
+            "this build trains no model: build it with `--features embedded`, set [finetune] backend to \"openai\", or \
+             hand the samples to another trainer"
+        ),
+    }
+}
+
+/// What the gates say of the model that came of it.
+fn judged(
+    config: &Config,
+    args: &Args,
+    learnt: &Learnt,
+    samples: &Samples,
+    taxonomy: &Taxonomy,
+) -> anyhow::Result<Judgement<ModelState>> {
+    let model: Arc<dyn Model> = match learnt {
+        #[cfg(feature = "embedded")]
+        Learnt::Adapter { .. } => Arc::new(adapter::model(config, args, taxonomy)?),
+        Learnt::Remote(model) => Arc::new(order::model(config, model, taxonomy)?),
+    };
+    let Measured { report, left_out } = judge::figures(config, args, model, samples, taxonomy)?;
+    let verdict = evaluation::judge_model(&report, &config.evaluation);
+    anyhow::ensure!(
+        left_out == 0 || !verdict.is_unmeasured(),
+        "{left_out} questions to the tuned model were over [inference.budget], and those that were not tell too little to \
+         judge it by: raise it and run again, which asks the rest alone"
+    );
+    Ok(verdict.judgement(&report, "gates", ModelState::Approved, ModelState::Held))
 }
 
 /// Refuses samples that no refresh would ask the model by, before it learns from them.

@@ -104,10 +104,10 @@ impl Declared {
     }
 
     fn refuse_configured(&self, name: &str) -> Result<(), DeclareError> {
-        match self.configured.configs().any(|config| config.name == name) {
-            true => Err(DeclareError::Configured(name.into())),
-            false => Ok(()),
+        if self.configured.configs().any(|config| config.name == name) {
+            return Err(DeclareError::Configured(name.into()));
         }
+        Ok(())
     }
 
     /// A channel that nothing was published to is a slip of the pen: no unit would ever be answered from it.
@@ -147,12 +147,11 @@ fn merged(experiments: Experiments, running: Vec<&ExperimentChange>) -> Standing
 fn settings(change: &ExperimentChange) -> Result<Config, DeclareError> {
     let config: Config = serde_json::from_value(change.settings.clone())
         .map_err(|error| DeclareError::settings(&change.experiment, &error))?;
-    match config.name == change.experiment {
-        true => Ok(config),
-        false => {
-            Err(DeclareError::Settings { experiment: change.experiment.clone(), problem: "another's name".into() })
-        }
+    if config.name != change.experiment {
+        let experiment = change.experiment.clone();
+        return Err(DeclareError::Settings { experiment, problem: "another's name".into() });
     }
+    Ok(config)
 }
 
 /// A name keeps its salt, so that its rows in the log come from one hand only.

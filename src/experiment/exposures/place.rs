@@ -17,8 +17,8 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Makes the directory, and makes sure that files can be written there; what a kill left half written is removed. An object store is not asked before there is
-    /// something to put: that it is away for a while keeps nobody from starting.
+    /// Makes the directory, and makes sure that files can be written there; what a kill left half written is removed. An
+    /// object store is not asked before there is something to put: that it is away for a while keeps nobody from starting.
     pub(super) fn open(path: &str) -> Result<Self, ExposuresError> {
         match Address::parse(path)? {
             Address::Directory(path) => {

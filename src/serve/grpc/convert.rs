@@ -3,16 +3,16 @@
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 
+use super::lookup::source;
 use crate::ids::ClusterId;
 use crate::proto::refresh_event::State;
 use crate::proto::{
-    Channel, Explanation, Finding, Judgement, Move, Prediction, RefreshEvent, Source, Successor, Tuning, Version,
-    tuning,
+    Channel, Explanation, Finding, Judgement, Move, Prediction, RefreshEvent, Successor, Tuning, Version, tuning,
 };
 use crate::serve::admin;
+use crate::store;
 use crate::store::run::{self, RunEvent, RunState, TuningState};
-use crate::store::{self, Action};
-use crate::table::{self, Candidate};
+use crate::table::Candidate;
 
 impl From<admin::Version> for Version {
     fn from(version: admin::Version) -> Self {
@@ -79,14 +79,6 @@ impl From<admin::Explained> for Explanation {
     }
 }
 
-fn source(source: table::Source) -> Source {
-    match source {
-        table::Source::Llm => Source::Llm,
-        table::Source::Retrieved => Source::Retrieved,
-        table::Source::Popular => Source::Popular,
-    }
-}
-
 impl From<store::Channel> for Channel {
     fn from(channel: store::Channel) -> Self {
         Self {
@@ -100,14 +92,9 @@ impl From<store::Channel> for Channel {
 
 impl From<store::Move> for Move {
     fn from(one: store::Move) -> Self {
-        let action = match one.action {
-            Action::Publish => "publish",
-            Action::Rollback => "rollback",
-            Action::Blocklist => "blocklist",
-        };
         Self {
             seq: one.seq,
-            action: action.into(),
+            action: one.action.to_string(),
             version: one.version.0,
             who: one.who,
             at: Some(timestamp(one.at)),

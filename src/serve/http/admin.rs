@@ -1,4 +1,4 @@
-//! Operations.
+//! Operations over HTTP: versions, channels and refreshes, from and to JSON.
 
 use axum::Json;
 use axum::extract::{Path, Request, State};

@@ -1,4 +1,4 @@
-//! Lookups.
+//! Lookups over HTTP: one, or many that are answered from the same state of the channels.
 
 use axum::Json;
 use axum::extract::State;

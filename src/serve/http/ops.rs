@@ -6,7 +6,6 @@ use axum::response::IntoResponse;
 
 use super::Http;
 use crate::serve::error::{Problem, ServeError};
-use crate::serve::health::NotReady;
 use crate::serve::openapi;
 
 /// Whether the process answers at all.
@@ -21,11 +20,7 @@ pub(in crate::serve) async fn livez() -> &'static str {
     (status = 503, description = "Not now", body = Problem, content_type = "application/problem+json"),
 ))]
 pub(in crate::serve) async fn readyz(State(http): State<Http>) -> Result<&'static str, ServeError> {
-    match http.readiness.check() {
-        Ok(()) => Ok("ready\n"),
-        Err(NotReady::NoTable) => Err(ServeError::NoTable),
-        Err(NotReady::Draining) => Err(ServeError::Draining),
-    }
+    http.readiness.check().map(|()| "ready\n")
 }
 
 /// The server's metrics in the Prometheus text format.

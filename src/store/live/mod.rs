@@ -64,8 +64,7 @@ pub enum Residence {
 }
 
 /// How live tables are held and how channels are watched.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LiveConfig {
     /// Where the private copies lie, which no path leads to; the store itself where not set. It needs room for two
     /// tables a channel. On a tmpfs the tables are shared memory.
@@ -73,7 +72,6 @@ pub struct LiveConfig {
     /// How tables are kept in memory.
     pub residence: Residence,
     /// How often the channels are looked at; at least 10 ms.
-    #[serde(with = "humantime_serde")]
     pub poll: Duration,
 }
 
