@@ -10,7 +10,7 @@ use super::positions::{Asked, User, asked};
 use crate::evaluation::{self, ExactMatch, RecallTally, Report};
 use crate::ids::ClusterId;
 use crate::inference::{
-    self, Answers, Bulk, DecodingConfig, Ended, Model, Parsed, Planned, Prompts, Purpose, Tally, Vocabulary, prompt,
+    self, Answers, Bulk, DecodingConfig, Ended, Model, Parsed, Planned, Prompts, Purpose, Trace, Vocabulary, prompt,
 };
 use crate::interactions::{Log, Users, Window};
 use crate::taxonomy::Taxonomy;
@@ -70,11 +70,13 @@ pub async fn measure(
     let mut tell =
         |now: inference::Progress| told(Asking { done: now.done, total: now.total, message: now.to_string() });
     bulk.ask(&plan, Purpose::Table, &mut tell).await?;
-    let Tally { planned, failed, left_out, .. } = bulk.run(&plan, 0)?.tally;
-    if failed * TRUSTED > planned {
-        return Err(FinetuneError::Unanswered { failed, asked: planned - left_out });
+    let traces = plan.iter().map(|planned| bulk.trace(planned)).collect::<Result<Vec<_>, _>>()?;
+    let ended = |how| traces.iter().filter(|trace| trace.ended == how).count() as u64;
+    let (failed, left_out) = (ended(Ended::Failed), ended(Ended::LeftOut));
+    if failed * TRUSTED > plan.len() as u64 {
+        return Err(FinetuneError::Unanswered { failed, asked: plan.len() as u64 - left_out });
     }
-    let said = plan.iter().map(|planned| said(&bulk, planned)).collect::<Result<Vec<_>, FinetuneError>>()?;
+    let said: Vec<_> = traces.into_iter().map(said).collect();
 
     let clusters = taxonomy.clusters().len();
     let mut answers = evaluation::Answers::new(clusters as u64, popular(by.manifest, log).await?);
@@ -102,12 +104,11 @@ fn unconstrained(config: &inference::Config) -> inference::Config {
 }
 
 /// What came of a question; `None` where it was not asked, or failed.
-fn said(bulk: &Bulk, planned: &Planned) -> Result<Option<Parsed>, FinetuneError> {
-    let trace = bulk.trace(planned)?;
-    Ok(match trace.ended {
+fn said(trace: Trace) -> Option<Parsed> {
+    match trace.ended {
         Ended::LeftOut | Ended::Failed => None,
         Ended::Answered(_) | Ended::Fallback => Some(trace.first),
-    })
+    }
 }
 
 /// The samples' prompts.

@@ -106,8 +106,7 @@ impl Bulk {
     ) -> Result<(), InferenceError> {
         loop {
             let mut missing = self.missing(plan, purpose)?;
-            if !missing.is_empty() && !std::mem::replace(&mut self.collected, true) {
-                self.collect().await?;
+            if !missing.is_empty() && !std::mem::replace(&mut self.collected, true) && self.collect().await? > 0 {
                 missing = self.missing(plan, purpose)?;
             }
             let questions = self.affordable(missing);

@@ -46,8 +46,8 @@ impl Bulk {
         ended.map_err(|problem| InferenceError::Model { model: self.model.id().to_owned(), answered, problem })
     }
 
-    /// Keeps what earlier runs asked for and did not live to take.
-    pub(super) async fn collect(&mut self) -> Result<(), InferenceError> {
+    /// Keeps what earlier runs asked for and did not live to take; returns how many answers that were.
+    pub(super) async fn collect(&mut self) -> Result<u64, InferenceError> {
         let (mut left, mut answered) = (self.model.left_over(), 0);
         while let Some(answers) = left.next().await {
             let answers = answers.map_err(|ModelError { problem, .. }| InferenceError::Model {
@@ -58,7 +58,7 @@ impl Bulk {
             self.answers.keep(&answers)?;
             answered += answers.len() as u64;
         }
-        Ok(())
+        Ok(answered)
     }
 
     /// The questions as the model takes them: rendered when they are wanted, until the budget is used up.

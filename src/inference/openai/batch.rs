@@ -2,7 +2,7 @@
 //!
 //! A batch stays noted until a later run has read it once more: only then its answers are known to be kept.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,7 +102,7 @@ impl Model for Batches {
     }
 
     fn left_over(&self) -> BoxStream<'static, Result<Vec<Kept>, ModelError>> {
-        let left = LeftOver { asker: Arc::clone(&self.asker), noted: None, told: None };
+        let left = LeftOver { asker: Arc::clone(&self.asker), told: None };
         let answers = futures::stream::try_unfold(left, LeftOver::next);
         answers.map_err(|failure| ModelError { question: None, problem: failure.problem() }).boxed()
     }
@@ -111,22 +111,16 @@ impl Model for Batches {
 /// Batches of earlier runs, read one after the other.
 struct LeftOver {
     asker: Arc<Asker>,
-    /// `None` at first.
-    noted: Option<VecDeque<Noted>>,
     /// What was told last: whoever wants the next has kept it.
     told: Option<Noted>,
 }
 
 impl LeftOver {
-    async fn next(mut self) -> Result<Option<(Vec<Kept>, Self)>, Failure> {
-        let mut noted = match self.noted.take() {
-            Some(noted) => noted,
-            None => self.asker.notes.all()?.into(),
-        };
-        if let Some(told) = self.told.take() {
-            self.asker.notes.forget(&told)?;
+    async fn next(self) -> Result<Option<(Vec<Kept>, Self)>, Failure> {
+        if let Some(told) = &self.told {
+            self.asker.notes.forget(told)?;
         }
-        let Some(next) = noted.pop_front() else { return Ok(None) };
+        let Some(next) = self.asker.notes.all()?.into_iter().next() else { return Ok(None) };
         let answers = match self.asker.answers_of(&next).await {
             // Its questions are asked again.
             Err(Failure::Absent(problem)) => {
@@ -135,7 +129,7 @@ impl LeftOver {
             }
             answers => answers?,
         };
-        Ok(Some((answers, Self { noted: Some(noted), told: Some(next), ..self })))
+        Ok(Some((answers, Self { told: Some(next), ..self })))
     }
 }
 
